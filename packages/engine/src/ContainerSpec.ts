@@ -11,7 +11,13 @@ export interface Ulimit {
 }
 
 export type Mount =
-  | { readonly kind: "volume"; readonly source: string; readonly target: string; readonly readOnly?: boolean; readonly noCopy?: boolean }
+  | {
+      readonly kind: "volume"
+      readonly source: string
+      readonly target: string
+      readonly readOnly?: boolean
+      readonly noCopy?: boolean
+    }
   | {
       readonly kind: "bind"
       readonly source: string
@@ -19,7 +25,12 @@ export type Mount =
       readonly readOnly?: boolean
       readonly propagation?: "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave"
     }
-  | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number; readonly mode?: number }
+  | {
+      readonly kind: "tmpfs"
+      readonly target: string
+      readonly sizeBytes?: number
+      readonly mode?: number
+    }
 
 export interface Device {
   readonly pathOnHost: string
@@ -69,7 +80,10 @@ export interface HostSettings {
   readonly sysctls?: Readonly<Record<string, string>>
   readonly groupAdd?: ReadonlyArray<string>
   readonly init?: boolean
-  readonly restartPolicy?: { readonly name: "no" | "always" | "on-failure" | "unless-stopped"; readonly maximumRetryCount?: number }
+  readonly restartPolicy?: {
+    readonly name: "no" | "always" | "on-failure" | "unless-stopped"
+    readonly maximumRetryCount?: number
+  }
   readonly autoRemove?: boolean
   readonly logConfig?: { readonly type: string; readonly config: Readonly<Record<string, string>> }
   readonly runtime?: string
@@ -95,7 +109,14 @@ export interface ContainerSpec {
   readonly stopTimeoutSeconds?: number
   readonly networkDisabled?: boolean
   readonly openStdin?: boolean
-  readonly healthcheck?: "none" | { readonly test: ReadonlyArray<string>; readonly intervalMillis: number; readonly timeoutMillis: number; readonly retries: number }
+  readonly healthcheck?:
+    | "none"
+    | {
+        readonly test: ReadonlyArray<string>
+        readonly intervalMillis: number
+        readonly timeoutMillis: number
+        readonly retries: number
+      }
   /** Aliases on the network of `host.networkMode`, when that is a user-defined network. */
   readonly networkAliases?: ReadonlyArray<string>
   readonly host?: HostSettings

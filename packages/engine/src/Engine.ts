@@ -162,7 +162,9 @@ export interface ContainerStats {
   readonly cpu: CpuReading | undefined
   readonly memory: MemoryReading | undefined
   readonly pids: { readonly current: number; readonly limit: number | undefined } | undefined
-  readonly network: ReadonlyArray<{ readonly name: string; readonly rxBytes: number; readonly txBytes: number }> | undefined
+  readonly network:
+    | ReadonlyArray<{ readonly name: string; readonly rxBytes: number; readonly txBytes: number }>
+    | undefined
   readonly blockIo: { readonly readBytes: number; readonly writeBytes: number } | undefined
 }
 
@@ -225,9 +227,13 @@ export interface EngineShape {
   readonly removeImage: (reference: string) => Effect.Effect<void, CallError | EngineConflict>
 
   /** Resolves to the engine's id. `ObjectNotFound` names the image; `EngineConflict` is `name-in-use`. */
-  readonly createContainer: (spec: ContainerSpec) => Effect.Effect<string, CallError | ObjectNotFound | EngineConflict | InvalidRequest>
+  readonly createContainer: (
+    spec: ContainerSpec
+  ) => Effect.Effect<string, CallError | ObjectNotFound | EngineConflict | InvalidRequest>
   /** Already running is success. */
-  readonly startContainer: (id: string) => Effect.Effect<void, CallError | ObjectNotFound | EngineConflict | InvalidRequest>
+  readonly startContainer: (
+    id: string
+  ) => Effect.Effect<void, CallError | ObjectNotFound | EngineConflict | InvalidRequest>
   /** Sends the stop signal, kills after `graceSeconds`. Already stopped is success. Takes up to the grace time by design. */
   readonly stopContainer: (id: string, options: { readonly graceSeconds: number }) => Found<void>
   readonly killContainer: (id: string, signal: string) => Changed
@@ -242,7 +248,13 @@ export interface EngineShape {
   /** Resolves when the container is not running (at once if it is not), with its exit code. */
   readonly waitContainer: (id: string) => Found<{ readonly exitCode: number }>
   /** Host process ids and command lines of the container's processes (`ps -eo pid,ppid,args` by the engine). */
-  readonly topContainer: (id: string) => Changed<ReadonlyArray<{ readonly hostPid: number; readonly parentPid: number; readonly command: string }>>
+  readonly topContainer: (id: string) => Changed<
+    ReadonlyArray<{
+      readonly hostPid: number
+      readonly parentPid: number
+      readonly command: string
+    }>
+  >
   /** `absent` when the container does not run: engines answer 200 with nothing in it. */
   readonly statsContainer: (id: string) => Found<ContainerStats | "absent">
   readonly logs: (
@@ -293,7 +305,10 @@ export interface EngineShape {
    * Events since a time (engine clock), then live. Hints only: engines drop events for slow readers and keep 256 for replay,
    * so listing decides. Fails with `EngineUnavailable` when the connection is cut; the caller reconnects and lists.
    */
-  readonly events: (options: { readonly sinceMillis?: number; readonly labels: LabelFilter }) => Stream.Stream<EngineEvent, CallError>
+  readonly events: (options: {
+    readonly sinceMillis?: number
+    readonly labels: LabelFilter
+  }) => Stream.Stream<EngineEvent, CallError>
 }
 
 /** The engine that all else stands on. Layers: `@sbx/engine/Docker`. */

@@ -4,11 +4,18 @@
 import * as Schema from "effect/Schema"
 
 /** Why the engine could not be reached; each has its own remedy. */
-export const UnavailableReason = Schema.Literals(["no-socket", "permission-denied", "refused", "connection-lost", "other"])
+export const UnavailableReason = Schema.Literals([
+  "no-socket",
+  "permission-denied",
+  "refused",
+  "connection-lost",
+  "other"
+])
 export type UnavailableReason = typeof UnavailableReason.Type
 
 const remedies: Record<UnavailableReason, string> = {
-  "no-socket": "Nothing listens there: start the engine, set DOCKER_HOST, or let sbx start its private one (`./sbx engine up`).",
+  "no-socket":
+    "Nothing listens there: start the engine, set DOCKER_HOST, or let sbx start its private one (`./sbx engine up`).",
   "permission-denied": "Run as root or join the group that owns the socket.",
   refused: "The socket is stale: restart the engine that owns it.",
   "connection-lost": "The engine stopped or restarted during the call: look at its log, then repeat the command.",
@@ -31,7 +38,7 @@ export class EngineUnavailable extends Schema.TaggedError<EngineUnavailable>()("
 /** The engine accepted the call but did not finish it in time. The effect may still happen later (moby#24858). */
 export class EngineTimeout extends Schema.TaggedError<EngineTimeout>()("EngineTimeout", {
   operation: Schema.String,
-  timeoutMillis: Schema.Number
+  timeoutMillis: Schema.Finite
 }) {
   readonly retryable = true
   override get message() {
@@ -109,7 +116,13 @@ export class EngineConflict extends Schema.TaggedError<EngineConflict>()("Engine
   }
 }
 
-export const InvalidReason = Schema.Literals(["command-not-found", "command-not-executable", "read-only", "bad-parameter", "other"])
+export const InvalidReason = Schema.Literals([
+  "command-not-found",
+  "command-not-executable",
+  "read-only",
+  "bad-parameter",
+  "other"
+])
 export type InvalidReason = typeof InvalidReason.Type
 
 /** The engine refused the request's content (HTTP 400, or an older engine's 500 with the same meaning). */
