@@ -129,7 +129,7 @@ export const bestFit = Effect.fn("Dataset.bestFit")(function* (
 ): Effect.fn.Return<Statistics.Line, InvalidDataset> {
   const [xs, ys] = [yield* numbers(dataset.columns, x), yield* numbers(dataset.columns, y)]
   const line = Statistics.bestFit(xs, ys)
-  return line ?? (yield* refuse(x, "it holds fewer than two values", "No line is determined."))
+  return line ?? (yield* refuse(x, "it holds fewer than two different values", "No line is determined."))
 })
 
 const refuse = (column: string, fact: string, remedy: string) => new InvalidDataset({ column, fact, remedy })

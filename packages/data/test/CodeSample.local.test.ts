@@ -1,0 +1,87 @@
+/** The samples run with the interpreters of this machine; containers run them again elsewhere. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as CodeSample from "../src/CodeSample.ts"
+import * as Dataset from "../src/Dataset.ts"
+import * as Languages from "../src/Languages.ts"
+import { dataAnalysis } from "../src/samples/Python.ts"
+import * as SeededBytes from "../src/SeededBytes.ts"
+import { exists, runSample } from "./runSample.ts"
+
+const interpreters: Record<string, string> = { python: "python3", shell: "sh" }
+const awkward = ["plain", "two words", "", "-n", "-e", "a\\tb\\c", "$HOME", "`id`", "'\"", "é漢\n"]
+
+const holds = (sample: CodeSample.CodeSample) =>
+  Effect.sync(() => assert.deepStrictEqual(CodeSample.mismatches(sample, runSample(sample)), []))
+
+/** A missing interpreter is printed with its name; the shell may never be missing. */
+const available = (language: string): boolean => {
+  const interpreter = interpreters[language] ?? assert.fail(`no interpreter for ${language}`)
+  if (exists(interpreter)) return true
+  assert.notStrictEqual(interpreter, "sh")
+  process.stderr.write(`skipped: ${language} samples, ${interpreter} is not on this machine\n`)
+  return false
+}
+
+for (const language of Languages.all) {
+  describe.runIf(available(language.name))(`${language.name} samples, run here`, () => {
+    it.effect("echo awkward arguments and none", () =>
+      Effect.gen(function* () {
+        yield* holds(yield* language.echoArguments(awkward))
+        yield* holds(yield* language.echoArguments([]))
+      })
+    )
+
+    it.effect("exit with the code asked for", () =>
+      Effect.gen(function* () {
+        for (const code of [0, 1, 2, 126, 255]) yield* holds(yield* language.exitWith(code))
+      })
+    )
+
+    it.effect("write to standard error only", () =>
+      Effect.gen(function* () {
+        for (const line of ["oh no", "-n \\n", "ü"]) yield* holds(yield* language.writeStderr(line))
+      })
+    )
+
+    it.effect("digest standard input, binary and empty", () =>
+      Effect.gen(function* () {
+        yield* holds(language.digestStdin(new Uint8Array()))
+        yield* holds(language.digestStdin(yield* SeededBytes.bytes("stdin", "1 MB")))
+      })
+    )
+
+    it.effect("are found wrong when the expectation is another", () =>
+      Effect.gen(function* () {
+        const sample = yield* language.exitWith(3)
+        const other = { ...sample, expected: { ...sample.expected, exitCode: 4 } }
+        const found = CodeSample.mismatches(other, runSample(sample))
+        assert.deepStrictEqual(found, ["exit code is 3, expected 4"])
+      })
+    )
+  })
+}
+
+describe.runIf(available("python"))("the data analysis, run here", () => {
+  it.effect("finds the exact statistics to 1e-9", () =>
+    Effect.gen(function* () {
+      for (const [seed, rows] of [
+        ["small", 2],
+        ["usual", 1000],
+        ["large", 20_000]
+      ] as const) {
+        yield* holds(yield* dataAnalysis(yield* Dataset.linear(seed, rows)))
+      }
+    })
+  )
+
+  it.effect("does not fit the statistics of another dataset", () =>
+    Effect.gen(function* () {
+      const sample = yield* dataAnalysis(yield* Dataset.linear("one", 50))
+      const other = yield* dataAnalysis(yield* Dataset.linear("another", 50))
+      const found = CodeSample.mismatches(other, runSample(sample))
+      const numbers = found.map((line) => /: (\w+) is/.exec(line)?.[1])
+      assert.includeMembers(numbers, ["sum", "mean", "variance", "slope", "intercept"])
+    })
+  )
+})
