@@ -31,11 +31,14 @@ export interface UnknownEvent {
   readonly payload: Schema.Json
 }
 
-/** Lifts the payload (without `_tag`) of one version to the next, purely; throwing makes the event undecodable. */
-export type Upcast = (payload: Schema.JsonObject) => Schema.JsonObject
+/** A payload as stored: the event's encoded fields without `_tag`. */
+export type Fields = Readonly<Record<string, Schema.Json>>
+
+/** Lifts the payload of one version to the next, purely; throwing makes the event undecodable. */
+export type Upcast = (payload: Fields) => Fields
 
 /** An upcast from a codec: `Encoded` is the older payload, `Type` the newer one as stored. */
-export const upcastWith = (codec: Schema.ConstraintCodec<Schema.JsonObject, Schema.JsonObject, never, never>): Upcast =>
+export const upcastWith = (codec: Schema.ConstraintCodec<Fields, Fields, never, never>): Upcast =>
   Schema.decodeUnknownSync(codec)
 
 /** A stored event of a known type and version does not fit its schema: the file was edited, or a schema changed without a new version. */
@@ -183,8 +186,7 @@ export const unknownEvent = (recorded: Recorded): UnknownEvent => ({
   payload: recorded.payload
 })
 
-const isObject = (json: unknown): json is Schema.JsonObject =>
-  typeof json === "object" && json !== null && !Array.isArray(json)
+const isObject = (json: unknown): json is Fields => typeof json === "object" && json !== null && !Array.isArray(json)
 
 const makeEncode =
   <A extends { readonly _tag: string }>(toJson: (event: A) => unknown, versions: ReadonlyMap<string, number>) =>
@@ -211,14 +213,14 @@ const makeDecode =
     const { position, stream, type, schemaVersion } = recorded
     const undecodable = (issue: string) => new EventUndecodable({ stream, position, type, schemaVersion, issue })
     return Effect.try({
-      try: () => upcast(recorded, upcasts.get(type)?.slice(schemaVersion - 1) ?? []),
+      try: () => lift(recorded, upcasts.get(type)?.slice(schemaVersion - 1) ?? []),
       catch: (cause) => undecodable(String(cause))
-    }).pipe(
-      Effect.flatMap((payload) => Effect.mapError(fromJson({ ...payload, _tag: type }), (e) => undecodable(e.message)))
-    )
+    }).pipe(Effect.flatMap((json) => Effect.mapError(fromJson(json), (e) => undecodable(e.message))))
   }
 
-const upcast = (recorded: Recorded, chain: ReadonlyArray<Upcast>): Schema.JsonObject => {
+/** The newest version's JSON of a stored event, its tag put back. */
+const lift = (recorded: Recorded, chain: ReadonlyArray<Upcast>): Fields => {
   if (!isObject(recorded.payload)) throw new Error("the payload is not an object")
-  return chain.reduce((payload, lift) => lift(payload), recorded.payload)
+  const payload = chain.reduce((fields, upcast) => upcast(fields), recorded.payload)
+  return Object.assign({}, payload, { _tag: recorded.type })
 }

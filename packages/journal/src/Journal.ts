@@ -46,7 +46,7 @@ export interface EncodedEvent {
 }
 
 /** Schema of a stored event with its JSON payload; one line of `events --json`. */
-export const Recorded = Schema.Struct({
+export const RecordedJson = Schema.Struct({
   position: Position,
   stream: StreamName,
   /** Place in the stream: contiguous, 1-based. */
@@ -70,7 +70,7 @@ export const Recorded = Schema.Struct({
 })
 
 /** A stored event; `P` is its payload: JSON here, a typed event when it comes from an event family. */
-export interface Recorded<P = Schema.Json> extends Omit<typeof Recorded.Type, "payload"> {
+export interface Recorded<P = Schema.Json> extends Omit<typeof RecordedJson.Type, "payload"> {
   readonly payload: P
 }
 

@@ -1,0 +1,51 @@
+/**
+ * JSON text in and out of rows. Payloads are parsed back before they are published, so that a live subscriber, a later
+ * reader and another process all see the same value.
+ */
+import { Effect } from "effect"
+import type { EncodedEvent, Filter, Recorded, StreamName } from "../Journal.ts"
+import { categoryOf, JournalUnavailable } from "../Journal.ts"
+import type { Request } from "./decideBatch.ts"
+import type { Row } from "./storage.ts"
+
+export const toTexts = (events: ReadonlyArray<EncodedEvent>): Request["events"] =>
+  events.map(({ type, schemaVersion, payload }) => ({ type, schemaVersion, payload: JSON.stringify(payload) }))
+
+/** What a command id stands for: the events and whether they close the stream, not the expectation. */
+export const contentOf = (events: Request["events"], closes: boolean): string =>
+  JSON.stringify([closes, events.map((e) => [e.type, e.schemaVersion, e.payload])])
+
+export const matches = (
+  filter: Filter | undefined,
+  event: { readonly stream: StreamName; readonly type: string }
+): boolean =>
+  filter === undefined ||
+  ((filter.stream === undefined || filter.stream === event.stream) &&
+    (filter.category === undefined || filter.category === categoryOf(event.stream)) &&
+    (filter.types === undefined || filter.types.includes(event.type)))
+
+const toRecordedUnsafe = (journalId: string, row: Row): Recorded => ({
+  position: row.position,
+  stream: row.stream,
+  version: row.version,
+  type: row.type,
+  schemaVersion: row.schemaVersion,
+  payload: JSON.parse(row.payload),
+  eventId: `${journalId}:${row.position}`,
+  recordedAtMillis: row.recordedAtMillis,
+  epoch: row.epoch,
+  ...(row.commandId === undefined ? {} : { commandId: row.commandId }),
+  ...(row.causation === undefined ? {} : { causation: row.causation }),
+  ...(row.correlation === undefined ? {} : { correlation: row.correlation }),
+  ...(row.closes ? { closes: true } : {})
+})
+
+/** Fails with `Corrupt` on a payload that is no longer JSON: only an edit of the file can do that. */
+export const toRecorded = (
+  journalId: string,
+  rows: ReadonlyArray<Row>
+): Effect.Effect<Array<Recorded>, JournalUnavailable> =>
+  Effect.try({
+    try: () => rows.map((row) => toRecordedUnsafe(journalId, row)),
+    catch: (cause) => new JournalUnavailable({ operation: "read", reason: "Corrupt", detail: String(cause) })
+  })

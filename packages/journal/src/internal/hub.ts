@@ -1,0 +1,25 @@
+/**
+ * Announces commits to the subscribers of this process. It may drop what a slow subscriber has not taken: a
+ * subscription never relies on it (see subscription.ts), it only saves reading fresh events again.
+ */
+import { Effect, PubSub, Scope } from "effect"
+import type { Recorded } from "../Journal.ts"
+import { JournalUnavailable } from "../Journal.ts"
+
+/** `Wake` says "look at the head": what a reader of another process's journal knows. */
+export type Announcement =
+  | { readonly _tag: "Batch"; readonly first: number; readonly last: number; readonly events: ReadonlyArray<Recorded> }
+  | { readonly _tag: "Wake" }
+  | { readonly _tag: "Closed" }
+
+export type Hub = PubSub.PubSub<Announcement>
+
+/** Batches kept for a subscriber before it is sent back to reading pages. */
+export const hubCapacity = 64
+
+/** A hub whose end is told to every subscriber, late ones included. */
+export const makeHub = (capacity: number): Effect.Effect<Hub, never, Scope.Scope> =>
+  Effect.acquireRelease(PubSub.sliding<Announcement>(capacity), (hub) => PubSub.end(hub, { _tag: "Closed" }))
+
+export const journalClosed = (operation: string) =>
+  new JournalUnavailable({ operation, reason: "Closed", detail: "the journal was closed" })

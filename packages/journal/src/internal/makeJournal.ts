@@ -1,0 +1,93 @@
+/** Derives the whole journal from a storage, a hub and a way to submit appends; a reader submits to a refusal. */
+import { Effect, Option, Stream } from "effect"
+import type { AppendOptions, EncodedEvent, Filter, JournalUnavailable, Recorded, StreamName } from "../Journal.ts"
+import { closedType, Journal, streamExists } from "../Journal.ts"
+import { contentOf, matches, toRecorded, toTexts } from "./envelope.ts"
+import type { Hub } from "./hub.ts"
+import type { ReadStorage } from "./storage.ts"
+import { awaitPosition, pageSize, subscribe } from "./subscription.ts"
+import type { Submit } from "./writer.ts"
+
+export const makeJournal = (
+  storage: ReadStorage,
+  hub: Hub,
+  digest: (content: string) => string,
+  submit: Submit
+): Journal["Service"] =>
+  Journal.of({
+    id: storage.id,
+    epoch: storage.epoch,
+    head: storage.head,
+    append: Effect.fn("Journal.append")((stream, events, options) =>
+      submit(toRequest(digest, stream, events, options))
+    ),
+    close: Effect.fn("Journal.close")((stream) => submitClose(submit, stream)),
+    read: (stream, range) => readStream(storage, stream, range?.fromVersion ?? 1, range?.toVersion ?? Infinity),
+    readAll: (range) => readAll(storage, range?.after ?? 0, range?.to, range?.filter),
+    subscribe: (options) => subscribe(storage, hub, options),
+    awaitPosition: Effect.fn("Journal.awaitPosition")((position) => awaitPosition(storage, hub, position)),
+    streams: Effect.fn("Journal.streams")((filter) =>
+      storage.streams(filter?.category, filter?.open === undefined ? undefined : filter.open ? "open" : "closed")
+    )
+  })
+
+const toRequest = (
+  digest: (content: string) => string,
+  stream: StreamName,
+  encoded: ReadonlyArray<EncodedEvent>,
+  { commandId, expected, causation, correlation, closes = false }: AppendOptions
+) => {
+  const events = toTexts(encoded)
+  const command = commandId === undefined ? undefined : { id: commandId, digest: digest(contentOf(events, closes)) }
+  return { stream, events, expected, command, causation, correlation, closes, whenClosed: "refuse" } as const
+}
+
+const submitClose = (submit: Submit, stream: StreamName) =>
+  submit({
+    stream,
+    events: [{ type: closedType, schemaVersion: 1, payload: "{}" }],
+    expected: streamExists,
+    command: undefined,
+    causation: undefined,
+    correlation: undefined,
+    closes: true,
+    whenClosed: "answer"
+  }).pipe(Effect.catchTag(["StreamClosed", "CommandReused"], (impossible) => Effect.die(impossible)))
+
+const readStream = (
+  storage: ReadStorage,
+  stream: StreamName,
+  fromVersion: number,
+  toVersion: number
+): Stream.Stream<Recorded, JournalUnavailable> =>
+  Stream.paginate(
+    fromVersion,
+    Effect.fnUntraced(function* (from) {
+      const limit = Math.min(pageSize, toVersion - from + 1)
+      const rows = limit < 1 ? [] : yield* storage.readStream(stream, from, limit)
+      const last = rows.at(-1)?.version
+      const more = last !== undefined && rows.length === limit && last < toVersion
+      return [yield* toRecorded(storage.id, rows), more ? Option.some(last + 1) : Option.none()] as const
+    })
+  )
+
+const readAll = (
+  storage: ReadStorage,
+  after: number,
+  to: number | undefined,
+  filter: Filter | undefined
+): Stream.Stream<Recorded, JournalUnavailable> =>
+  Stream.unwrap(
+    Effect.map(storage.head, (head) => {
+      const end = Math.min(head, to ?? head)
+      return Stream.paginate(
+        after,
+        Effect.fnUntraced(function* (last: number) {
+          const upTo = Math.min(last + pageSize, end)
+          const rows = upTo > last ? yield* storage.scan(last, upTo) : []
+          const kept = rows.filter((row) => matches(filter, row))
+          return [yield* toRecorded(storage.id, kept), upTo < end ? Option.some(upTo) : Option.none()] as const
+        })
+      )
+    })
+  )
