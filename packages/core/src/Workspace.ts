@@ -1,0 +1,190 @@
+/**
+ * The workspace of a sandbox: a labelled engine volume that can hold so many bytes and inodes and no more.
+ * `disk` is an ext4 image on a loop device of the engine's host; `memory` is a tmpfs. Refuses to pass one off as the other.
+ */
+import type { VolumeSummary } from "@sbx/engine/Engine"
+import { Engine } from "@sbx/engine/Engine"
+import type { CallError, EngineConflict, InvalidRequest } from "@sbx/engine/EngineError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { FileSystem } from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import { runScript } from "./internal/hostCommand.ts"
+import * as LoopVolume from "./internal/loopVolume.ts"
+import { WorkspaceKind } from "./SandboxSpec.ts"
+import { StateDir } from "./StateDir.ts"
+
+/** The kind of workspace asked for cannot be had with this engine from here. */
+export class WorkspaceUnsupported extends Schema.TaggedError<WorkspaceUnsupported>()("WorkspaceUnsupported", {
+  kind: WorkspaceKind,
+  reason: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `Could not make a ${this.kind} workspace: ${this.reason}.\nRun as root on the engine's host, use the private engine, or ask for a memory workspace (volatile, charged to memory).`
+  }
+}
+
+/** A tool of the host failed while the workspace was made or removed. */
+export class WorkspaceFailed extends Schema.TaggedError<WorkspaceFailed>()("WorkspaceFailed", {
+  operation: Schema.Literals(["make", "remove"]),
+  volume: Schema.String,
+  detail: Schema.String
+}) {
+  readonly retryable = true
+  override get message() {
+    return `Could not ${this.operation} workspace ${this.volume}: ${this.detail}.\nCheck free disk space below the state directory and free loop devices (\`losetup -a\`); \`./sbx reap\` removes what is left over.`
+  }
+}
+
+export interface WorkspaceRequest {
+  readonly kind: WorkspaceKind
+  /** Name of the volume, unique in the engine. */
+  readonly volume: string
+  readonly labels: Readonly<Record<string, string>>
+  /** Bytes that can be written: exact on disk (up to one block group's rounding), whole pages in memory. */
+  readonly limitBytes: number
+  readonly inodes: number
+  /** Owner and group of the root directory, mode 0700. */
+  readonly uid: number
+}
+
+export type CreateError = CallError | EngineConflict | InvalidRequest | WorkspaceUnsupported | WorkspaceFailed
+export type RemoveError = CallError | EngineConflict | WorkspaceFailed
+
+export class Workspaces extends Context.Service<
+  Workspaces,
+  {
+    /** Why `disk` cannot be had here; absent when it can. */
+    readonly diskObstacle: string | undefined
+    /** The kind to use. `auto` is disk where possible, else memory: the only case in which memory stands in for disk. */
+    readonly choose: (requested: WorkspaceKind | "auto") => Effect.Effect<WorkspaceKind, WorkspaceUnsupported>
+    /** Not undone on failure or interrupt: whoever calls removes by name. */
+    readonly create: (request: WorkspaceRequest) => Effect.Effect<VolumeSummary, CreateError>
+    /** Volume, loop device, image; absent is success. The volume must not be in use. */
+    readonly remove: (volume: string) => Effect.Effect<void, RemoveError>
+    /** Names of volumes of this engine whose image or loop device exists on this machine, wanted or not. */
+    readonly images: Effect.Effect<ReadonlyArray<string>>
+  }
+>()("@sbx/core/Workspace") {}
+
+/** Disk workspaces below the state directory, apart for each engine, so that no engine's clean-up meets another's images. */
+export const layer: Layer.Layer<Workspaces, CallError, Engine | StateDir | FileSystem | ChildProcessSpawner> =
+  Layer.effect(
+    Workspaces,
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const stateDir = yield* StateDir
+      const host: LoopVolume.Host = { spawner: yield* ChildProcessSpawner, fs: yield* FileSystem }
+      const info = yield* engine.info
+      const volumes = `${stateDir.path}/volumes`
+      const directory = `${volumes}/${info.id.replace(/[^A-Za-z0-9]+/g, "-")}`
+      const place: Place = {
+        engine,
+        host,
+        directory,
+        lock: `${volumes}/loop.lock`,
+        obstacle: yield* findObstacle(host, engine.endpoint.address, info)
+      }
+      return Workspaces.of({
+        diskObstacle: place.obstacle,
+        choose: (requested) => choose(place, requested),
+        create: (request) => create(place, request),
+        remove: (volume) => remove(place, volume),
+        images: images(place)
+      })
+    })
+  )
+
+interface Place {
+  readonly engine: Engine["Service"]
+  readonly host: LoopVolume.Host
+  readonly directory: string
+  readonly lock: string
+  readonly obstacle: string | undefined
+}
+
+const imageOf = (place: Place, volume: string) => `${place.directory}/${volume}.img`
+
+const choose = (place: Place, requested: WorkspaceKind | "auto") => {
+  if (requested === "auto") return Effect.succeed<WorkspaceKind>(place.obstacle === undefined ? "disk" : "memory")
+  return requested === "disk" && place.obstacle !== undefined
+    ? Effect.fail(new WorkspaceUnsupported({ kind: "disk", reason: place.obstacle }))
+    : Effect.succeed(requested)
+}
+
+const create = Effect.fnUntraced(function* (
+  place: Place,
+  request: WorkspaceRequest
+): Effect.fn.Return<VolumeSummary, CreateError> {
+  const { volume, labels, limitBytes, inodes, uid } = request
+  yield* choose(place, request.kind)
+  if (request.kind === "memory") {
+    const o = `size=${limitBytes},nr_inodes=${inodes},uid=${uid},gid=${uid},mode=0700,nosuid,nodev`
+    return yield* place.engine.createVolume({
+      name: volume,
+      labels,
+      driverOptions: { type: "tmpfs", device: "tmpfs", o }
+    })
+  }
+  // Uninterruptible: a killed shell would leave a losetup that attaches after the caller's clean-up has looked.
+  const device = yield* LoopVolume.attach(place.host, {
+    image: imageOf(place, volume),
+    lock: place.lock,
+    limitBytes,
+    inodes,
+    uid
+  }).pipe(
+    Effect.uninterruptible,
+    Effect.mapError(({ detail }) => new WorkspaceFailed({ operation: "make", volume, detail }))
+  )
+  return yield* place.engine.createVolume({
+    name: volume,
+    labels,
+    driverOptions: { type: "ext4", device, o: "nosuid,nodev" }
+  })
+})
+
+const remove = Effect.fnUntraced(function* (place: Place, volume: string): Effect.fn.Return<void, RemoveError> {
+  yield* place.engine.removeVolume(volume)
+  // Also for memory workspaces and refused ones: nothing to find costs one look.
+  yield* LoopVolume.detach(place.host, imageOf(place, volume)).pipe(
+    Effect.mapError(({ detail }) => new WorkspaceFailed({ operation: "remove", volume, detail }))
+  )
+})
+
+const images = (place: Place) =>
+  Effect.gen(function* () {
+    const files = yield* place.host.fs.readDirectory(place.directory).pipe(Effect.orElseSucceed(() => []))
+    const loops = yield* LoopVolume.list(place.host, place.directory)
+    const names = [...files, ...loops.map((loop) => loop.image.slice(place.directory.length + 1))]
+    return [...new Set(names.filter((name) => name.endsWith(".img")).map((name) => name.slice(0, -4)))]
+  })
+
+/** Prints what disk workspaces stand on, one `name=value` a line. */
+const probeScript = `PATH="$PATH:/usr/sbin:/sbin"
+echo "uid=$(id -u)"; echo "kernel=$(uname -r)"
+while read -r name value _; do [ "$name" = MemTotal: ] && echo "memory=$value"; done < /proc/meminfo
+for tool in mkfs.ext4 debugfs losetup flock truncate; do command -v "$tool" >/dev/null || echo "missing=$tool"; done
+[ -e /dev/loop-control ] || echo "missing=/dev/loop-control"
+exit 0`
+
+/** The engine mounts our loop device, so it must run on this machine's kernel: told by kernel and memory, not by the address alone. */
+const findObstacle = Effect.fnUntraced(function* (
+  host: LoopVolume.Host,
+  address: string,
+  info: { readonly kernelVersion: string; readonly memoryBytes: number }
+): Effect.fn.Return<string | undefined> {
+  if (!address.startsWith("unix://")) return `the engine at ${address} is not local`
+  const probe = yield* runScript(host.spawner, probeScript, [])
+  const lines = probe.stdout.split("\n").map((line) => line.split("="))
+  const value = (name: string) => lines.find(([key]) => key === name)?.[1]
+  const missing = lines.filter(([key]) => key === "missing").map(([, tool]) => tool)
+  if (probe.code !== 0) return `this host cannot be examined: ${probe.stderr.trim()}`
+  if (value("uid") !== "0") return "it takes root to attach loop devices"
+  if (missing.length > 0) return `missing on this host: ${missing.join(", ")}`
+  const sameKernel = value("kernel") === info.kernelVersion && Number(value("memory")) * 1024 === info.memoryBytes
+  return sameKernel ? undefined : "the engine runs on another kernel than this process"
+})
