@@ -1,0 +1,69 @@
+/** What the run folder says about the private engine, checked against the kernel: stale files count for nothing. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type { EnginePaths } from "./enginePaths.ts"
+import { type EngineVersion, probeEndpoint } from "./probeEndpoint.ts"
+import { isAlive, isOwnedProcess, type ProcessIdentity } from "./processes.ts"
+import { within } from "./within.ts"
+
+const answerMillis = 2_000
+/** A daemon that does not answer for this long is replaced; with the restart it stays below 30 s. */
+const stuckMillis = 12_000
+
+/** The daemon as `engine.id` names it; absent when no such process of ours lives. */
+export const liveDaemon = Effect.fnUntraced(function* (
+  paths: EnginePaths
+): Effect.fn.Return<ProcessIdentity | undefined, never, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* fs.readFileString(paths.identity).pipe(Effect.orElseSucceed(() => ""))
+  const found = /^(\d+) (\d+)$/m.exec(text)
+  if (found?.[1] === undefined || found[2] === undefined) return undefined
+  const identity = { pid: Number(found[1]), startTime: found[2] }
+  return isAlive(identity, paths.id) ? identity : undefined
+})
+
+/** The version when the daemon lives and answers. */
+export const answeringEngine = Effect.fnUntraced(function* (
+  paths: EnginePaths
+): Effect.fn.Return<EngineVersion | undefined, never, FileSystem.FileSystem> {
+  if ((yield* liveDaemon(paths)) === undefined) return undefined
+  return yield* probeEndpoint(`unix://${paths.socket}`, answerMillis).pipe(Effect.orElseSucceed(() => undefined))
+})
+
+/** dockerd restarts a dead containerd within seconds (supervisor of libcontainerd); until then it cannot start containers. */
+const containerdLives = Effect.fnUntraced(function* (paths: EnginePaths) {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* fs
+    .readFileString(`${paths.execRoot}/containerd/containerd.pid`)
+    .pipe(Effect.orElseSucceed(() => ""))
+  const pid = Number.parseInt(text, 10)
+  return Number.isInteger(pid) && isOwnedProcess(pid, paths.id)
+})
+
+/** True when a client can use it now: the daemon answers and its containerd lives. */
+export const isServing = (paths: EnginePaths): Effect.Effect<boolean, never, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    return (yield* answeringEngine(paths)) !== undefined && (yield* containerdLives(paths))
+  })
+
+/** Waits while a daemon of ours lives, in case it is still starting or overloaded; a stuck one is given up at the deadline. */
+export const becomesServing = Effect.fnUntraced(function* (
+  paths: EnginePaths
+): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
+  const settled = Effect.gen(function* () {
+    return (yield* isServing(paths)) || (yield* liveDaemon(paths)) === undefined
+  })
+  yield* within(stuckMillis, settled, 50)
+  return yield* isServing(paths)
+})
+
+/** The engine's last complaints, for an error message. Empty when there is no log. */
+export const logTail = Effect.fnUntraced(function* (
+  paths: EnginePaths
+): Effect.fn.Return<string, never, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* fs.readFileString(paths.log).pipe(Effect.orElseSucceed(() => ""))
+  const lines = text.trim().split("\n")
+  const telling = lines.filter((line) => /level=(?:fatal|error)|^sbx:|failed to start daemon/.test(line))
+  return (telling.length > 0 ? telling : lines).slice(-3).join("\n")
+})

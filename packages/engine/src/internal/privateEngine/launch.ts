@@ -1,0 +1,77 @@
+/** Starts the private daemon and its supervisor as orphans that outlive us, and waits for the daemon's first answer. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type * as PlatformError from "effect/PlatformError"
+import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import { runCommand } from "./command.ts"
+import { daemonConfig } from "./daemonConfig.ts"
+import type { EnginePaths } from "./enginePaths.ts"
+import { isServing, liveDaemon } from "./engineState.ts"
+import { startScript } from "./startScript.ts"
+import { supervisorScript } from "./supervisorScript.ts"
+import { within } from "./within.ts"
+
+type Platform = FileSystem.FileSystem | ChildProcessSpawner
+
+const startMillis = 20_000
+
+/** `setsid --fork` leaves no parent and no terminal; the marker in the environment is how its whole family is known later. */
+const orphan = (
+  paths: EnginePaths,
+  log: string,
+  command: ReadonlyArray<string>
+): Effect.Effect<void, PlatformError.PlatformError, ChildProcessSpawner> =>
+  Effect.asVoid(
+    runCommand("setsid", ["--fork", "sh", "-c", 'exec >>"$0" 2>&1 </dev/null; cd /; exec "$@"', log, ...command], {
+      env: { SBX_ENGINE_ID: paths.id }
+    })
+  )
+
+const prepare = Effect.fnUntraced(function* (paths: EnginePaths) {
+  const fs = yield* FileSystem.FileSystem
+  for (const directory of [paths.dataRoot, `${paths.home}/ns`, paths.run]) {
+    yield* fs.makeDirectory(directory, { recursive: true, mode: 0o711 })
+  }
+  yield* fs.writeFileString(paths.daemonConfig, daemonConfig(paths))
+  yield* fs.rename(paths.log, `${paths.log}.1`).pipe(Effect.ignore)
+  yield* fs.writeFileString(paths.used, "")
+})
+
+/** Why it will not come up, or undefined while that is open. */
+const failureSoFar = Effect.fnUntraced(function* (paths: EnginePaths) {
+  const fs = yield* FileSystem.FileSystem
+  const said = yield* fs.readFileString(`${paths.run}/failed`).pipe(Effect.orElseSucceed(() => ""))
+  if (said !== "") return said.trim()
+  const execs = yield* fs.exists(paths.identity).pipe(Effect.orElseSucceed(() => false))
+  return execs && (yield* liveDaemon(paths)) === undefined ? "the daemon ended at once" : undefined
+})
+
+/** Undefined when it serves, else the reason. Slave propagation: what the host unmounts is not kept busy by our copy. */
+export const launch = Effect.fnUntraced(function* (
+  paths: EnginePaths,
+  prefix: string
+): Effect.fn.Return<string | undefined, PlatformError.PlatformError, Platform> {
+  yield* prepare(paths)
+  yield* orphan(paths, paths.log, [
+    ...["unshare", "--net", "--mount", "--propagation", "slave", "--"],
+    ...["sh", "-c", startScript, "sbx-engine", paths.run, paths.home, prefix]
+  ])
+  const settled = Effect.gen(function* () {
+    return (yield* isServing(paths)) || (yield* failureSoFar(paths)) !== undefined
+  })
+  const inTime = yield* within(startMillis, settled, 25)
+  if (!inTime) return `it did not answer within ${startMillis / 1_000} s`
+  return (yield* isServing(paths)) ? undefined : yield* failureSoFar(paths)
+})
+
+/** Starts another supervisor where none lives; one that finds the lock taken ends by itself. */
+export const ensureSupervisor = Effect.fnUntraced(function* (
+  paths: EnginePaths,
+  idleSeconds: number
+): Effect.fn.Return<void, PlatformError.PlatformError, Platform> {
+  const poll = Math.max(1, Math.min(15, Math.floor(idleSeconds / 4)))
+  yield* orphan(paths, `${paths.home}/supervisor.log`, [
+    ...["sh", "-c", supervisorScript, "sbx-engine-supervisor"],
+    ...[paths.id, paths.run, paths.home, String(idleSeconds), String(poll)]
+  ])
+})
