@@ -141,10 +141,16 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("Invali
 export class ApiVersionUnsupported extends Schema.TaggedError<ApiVersionUnsupported>()("ApiVersionUnsupported", {
   endpoint: Schema.String,
   serverVersion: Schema.String,
-  minimum: Schema.String
+  minimum: Schema.String,
+  /** Both present when the engine refuses every version that sbx speaks as too old. */
+  serverMinimum: Schema.optionalKey(Schema.String),
+  maximum: Schema.optionalKey(Schema.String)
 }) {
   readonly retryable = false
   override get message() {
+    if (this.serverMinimum !== undefined) {
+      return `Could not use the engine at ${this.endpoint}: it refuses API below ${this.serverMinimum}, sbx speaks at most ${this.maximum}.\nUpdate sbx.`
+    }
     return `Could not use the engine at ${this.endpoint}: it speaks API ${this.serverVersion}, sbx needs at least ${this.minimum}.\nUpdate the engine (Docker 20.10 or newer).`
   }
 }

@@ -1,0 +1,45 @@
+/**
+ * Node streams and Effect streams. Reading is in paused mode, so a slow consumer leaves bytes in the kernel; an end that was not
+ * announced is an error. (An async iterator over a Node stream cannot be interrupted while it waits.)
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
+import * as Stream from "effect/Stream"
+import type { PassThrough, Readable } from "node:stream"
+
+export type BytePull<E> = Pull.Pull<readonly [Uint8Array, ...Array<Uint8Array>], E>
+
+const wakeUps = ["readable", "end", "error", "close"] as const
+
+/** One pull is one chunk. `onError` gets the stream's error, or a plain one when it was closed before its end. */
+export const pullReadable = <E>(readable: Readable, onError: (cause: unknown) => E): BytePull<E> =>
+  Effect.callback<readonly [Uint8Array, ...Array<Uint8Array>], E | Cause.Done>((resume) => {
+    const forget = () => wakeUps.forEach((event) => readable.off(event, attempt))
+    const settle = (result: BytePull<E>) => {
+      forget()
+      resume(result)
+    }
+    const attempt = () => {
+      const chunk: unknown = readable.errored === null ? readable.read() : null
+      if (chunk instanceof Uint8Array) return settle(Effect.succeed([chunk]))
+      if (readable.errored !== null) return settle(Effect.fail(onError(readable.errored)))
+      if (readable.readableEnded) return settle(Cause.done())
+      if (readable.destroyed) return settle(Effect.fail(onError(new Error("closed before its end"))))
+    }
+    wakeUps.forEach((event) => readable.on(event, attempt))
+    attempt()
+    return Effect.sync(forget)
+  })
+
+export const fromReadable = <E>(readable: Readable, onError: (cause: unknown) => E) =>
+  Stream.fromPull(Effect.succeed(pullReadable(readable, onError)))
+
+/** Writes a stream into a request body, waiting for each chunk to be taken. Failure of the source is the caller's to handle. */
+export const feed = <E, R>(source: Stream.Stream<Uint8Array, E, R>, body: PassThrough) =>
+  Stream.runForEach(source, (bytes) =>
+    Effect.callback<void>((resume) => {
+      // A destroyed body means that the request is over; its outcome is reported by the request, not here.
+      body.write(bytes, () => resume(Effect.void))
+    })
+  ).pipe(Effect.andThen(Effect.sync(() => body.end())))

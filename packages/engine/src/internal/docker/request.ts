@@ -1,0 +1,225 @@
+/**
+ * One HTTP exchange with the engine: scoped, bounded in time and size, aborted when its scope closes. Knows nothing of operations.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { IncomingMessage } from "node:http"
+import type { Duplex, Readable } from "node:stream"
+import type { CallError } from "../../EngineError.ts"
+import { EngineProtocolError, EngineTimeout } from "../../EngineError.ts"
+import type { Connection, DialOptions, QueryValue } from "./connection.ts"
+import { Refusal, transportError } from "./errors.ts"
+import { pullReadable } from "./readable.ts"
+
+export interface Call {
+  /** Verb and object, as error messages read: `Could not <operation>`. */
+  readonly operation: string
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE"
+  /** Encoded here: an id may hold anything. */
+  readonly path: ReadonlyArray<string>
+  readonly query?: Readonly<Record<string, QueryValue | undefined>>
+  readonly body?: unknown
+  readonly file?: Readable
+  readonly hijack?: boolean
+  /** Until the answer's head (streams) or its end (others); "none" for calls that are long by design. */
+  readonly timeoutMillis?: number | "none"
+  /** Statuses besides 2xx that mean success, e.g. 304. */
+  readonly alsoOk?: ReadonlyArray<number>
+}
+
+export interface Reply {
+  readonly status: number
+  readonly header: (name: string) => string | undefined
+  readonly body: Readable
+  /** The raw connection after 101; then `body` is the same object. */
+  readonly upgraded: Duplex | undefined
+}
+
+/** Long enough for a busy engine on a slow disk, short enough that nothing hangs for ever. */
+export const defaultTimeoutMillis = 60_000
+const maxBodyBytes = 64 * 1024 * 1024
+
+/** The modem turns everything else into an error and thereby loses the body of a refused streaming call. */
+const everyStatus: Readonly<Record<number, true>> = Object.fromEntries(
+  Array.from({ length: 500 }, (_, index) => [index + 100, true])
+)
+
+/** What a call holds open. Closing it aborts what is under way; the signal alone does nothing after an upgrade. */
+class Slot {
+  readonly controller = new AbortController()
+  private held: IncomingMessage | Duplex | undefined
+  hold(answer: IncomingMessage | Duplex) {
+    // Without a listener a late error would end the process.
+    answer.on("error", () => {})
+    this.held = answer
+    if (this.controller.signal.aborted) answer.destroy()
+  }
+  close() {
+    const finished = this.held instanceof IncomingMessage && this.held.readableEnded
+    this.held?.destroy()
+    if (!finished) this.controller.abort()
+  }
+}
+
+/** `.`, `..` and empty segments make the engine answer with a redirect to another path: there is no such object. */
+const isSegment = (segment: string) => segment !== "" && segment !== "." && segment !== ".."
+
+const dialOptions = (call: Call, signal: AbortSignal): DialOptions => {
+  const query = Object.entries(call.query ?? {}).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, value] as const]
+  )
+  const path = `/${call.path.map(encodeURIComponent).join("/")}`
+  return {
+    path: query.length === 0 ? path : `${path}?`,
+    method: call.method,
+    options: { _query: Object.fromEntries(query), _body: call.body ?? {} },
+    statusCodes: everyStatus,
+    isStream: true,
+    allowEmpty: call.body !== undefined,
+    hijack: call.hijack === true,
+    abortSignal: signal,
+    ...(call.file === undefined ? {} : { file: call.file })
+  }
+}
+
+const toReply = (answer: IncomingMessage | Duplex): Reply =>
+  answer instanceof IncomingMessage
+    ? {
+        status: answer.statusCode ?? 0,
+        header: (name) => {
+          const value = answer.headers[name]
+          return Array.isArray(value) ? value[0] : value
+        },
+        body: answer,
+        upgraded: undefined
+      }
+    : { status: 101, header: () => undefined, body: answer, upgraded: answer }
+
+const dial = (connection: Connection, call: Call, slot: Slot) =>
+  Effect.callback<Reply, CallError>((resume) => {
+    connection.modem.dial(dialOptions(call, slot.controller.signal), (error, answer) => {
+      if (answer !== null) slot.hold(answer)
+      resume(
+        answer === null
+          ? Effect.fail(transportError(error, call.operation, connection.endpoint))
+          : Effect.succeed(toReply(answer))
+      )
+    })
+  })
+
+const bounded = <A, E, R>(call: Call, self: Effect.Effect<A, E, R>) => {
+  const timeoutMillis = call.timeoutMillis ?? defaultTimeoutMillis
+  if (timeoutMillis === "none") return self
+  return Effect.timeoutOrElse(self, {
+    duration: timeoutMillis,
+    orElse: () => Effect.fail(new EngineTimeout({ operation: call.operation, timeoutMillis }))
+  })
+}
+
+/** The whole body, refused beyond 64 MiB. */
+const collect = Effect.fnUntraced(function* (connection: Connection, call: Call, reply: Reply) {
+  const chunks: Array<Uint8Array> = []
+  let size = 0
+  const pull = pullReadable(reply.body, (cause) => transportError(cause, call.operation, connection.endpoint))
+  const next = pull.pipe(
+    Effect.map(([chunk]) => {
+      chunks.push(chunk)
+      size += chunk.length
+      return size
+    }),
+    Effect.flatMap((bytes) =>
+      bytes > maxBodyBytes
+        ? Effect.fail(
+            new EngineProtocolError({
+              operation: call.operation,
+              detail: `the answer is longer than ${maxBodyBytes} bytes`
+            })
+          )
+        : Effect.void
+    )
+  )
+  yield* Effect.forever(next, { disableYield: true }).pipe(Effect.catchTag("Done", () => Effect.void))
+  return Buffer.concat(chunks).toString("utf8")
+})
+
+const RefusalBody = Schema.fromJsonString(Schema.Struct({ message: Schema.String }))
+const decodeRefusal = Schema.decodeUnknownOption(RefusalBody)
+
+const refuse = Effect.fnUntraced(function* (connection: Connection, call: Call, reply: Reply) {
+  const text = yield* collect(connection, call, reply)
+  const json = decodeRefusal(text)
+  const detail = json._tag === "Some" ? json.value.message : text.slice(0, 2_000).trim()
+  return yield* new Refusal({ operation: call.operation, status: reply.status, detail })
+})
+
+const isOk = (call: Call, status: number) =>
+  (status >= 200 && status < 300) || status === 101 || call.alsoOk?.includes(status) === true
+
+const exchange = Effect.fnUntraced(function* (connection: Connection, call: Call) {
+  if (!call.path.every(isSegment)) {
+    return yield* new Refusal({ operation: call.operation, status: 404, detail: "" })
+  }
+  const slot = yield* Effect.acquireRelease(
+    Effect.sync(() => new Slot()),
+    (open) => Effect.sync(() => open.close())
+  )
+  const reply = yield* dial(connection, call, slot)
+  return isOk(call, reply.status) ? reply : yield* refuse(connection, call, reply)
+})
+
+/**
+ * Reads are repeated once when the connection was lost: a pooled socket of an engine that restarted resets on first use.
+ * Nothing else is ever repeated.
+ */
+const repeatRead = <A, E extends { readonly _tag: string }, R>(call: Call, self: Effect.Effect<A, E, R>) =>
+  call.method === "GET" || call.method === "HEAD"
+    ? Effect.retry(self, {
+        times: 1,
+        while: (error) => error._tag === "EngineUnavailable" && "reason" in error && error.reason === "connection-lost"
+      })
+    : self
+
+/** Opens a streaming answer; it lives as long as the scope. */
+export const open = (connection: Connection, call: Call): Effect.Effect<Reply, CallError | Refusal, Scope.Scope> =>
+  bounded(call, repeatRead(call, exchange(connection, call)))
+
+/** A complete exchange. Resolves to status and text. */
+export const send = (
+  connection: Connection,
+  call: Call
+): Effect.Effect<
+  { readonly status: number; readonly text: string; readonly header: Reply["header"] },
+  CallError | Refusal
+> => {
+  const once = exchange(connection, call).pipe(
+    Effect.flatMap((reply) =>
+      Effect.map(collect(connection, call, reply), (text) => ({
+        status: reply.status,
+        header: reply.header,
+        text
+      }))
+    ),
+    Effect.scoped
+  )
+  const limited = bounded(call, repeatRead(call, once))
+  // A call without a time limit, or one that feeds a body, could hold a permit that its own source waits for.
+  return call.timeoutMillis === "none" || call.file !== undefined ? limited : connection.permits.withPermits(1)(limited)
+}
+
+/** Decodes JSON text; what does not fit is a protocol error that says where. */
+export const decodeJson =
+  <S extends Schema.ConstraintDecoder<unknown>>(schema: S) =>
+  (operation: string, text: string): Effect.Effect<S["Type"], EngineProtocolError> =>
+    Effect.mapError(
+      Schema.decodeEffect(Schema.fromJsonString(schema))(text),
+      (error) => new EngineProtocolError({ operation, detail: error.message.slice(0, 1_000) })
+    )
+
+/** `send` with a decoded answer. */
+export const sendJson = <S extends Schema.ConstraintDecoder<unknown>>(
+  connection: Connection,
+  call: Call,
+  schema: S
+): Effect.Effect<S["Type"], CallError | Refusal> =>
+  Effect.flatMap(send(connection, call), ({ text }) => decodeJson(schema)(call.operation, text))
