@@ -1,0 +1,134 @@
+/**
+ * Cpu, load, memory and disk of the machine that runs this process, through `systeminformation` (this file only).
+ * That is the engine's host when the engine is local. Cpu is measured over a window, never since boot.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
+import * as os from "node:os"
+import * as si from "systeminformation"
+import type { Absence, Measured, Sample } from "./Sample.ts"
+import { gauge, map, split } from "./Sample.ts"
+
+export const HostMetric = Schema.Literals([
+  /** Cores in use over the window. */
+  "cpuCores",
+  /** Busy share of all cores over the window. */
+  "cpuPercent",
+  "cpuCount",
+  /** Load averages of 1, 5 and 15 minutes (runnable and uninterruptible tasks, not divided by cores). */
+  "load1",
+  "load5",
+  "load15",
+  "memoryTotalBytes",
+  /** Total minus what the kernel could hand out without swapping (MemAvailable). */
+  "memoryBytes",
+  "memoryAvailableBytes",
+  "swapUsedBytes",
+  /** Of the file system mounted at the layer's `diskPath`. */
+  "diskTotalBytes",
+  "diskUsedBytes",
+  "diskAvailableBytes"
+])
+export type HostMetric = typeof HostMetric.Type
+export type HostSample = Sample<HostMetric>
+
+/** `systeminformation` could not answer at all. */
+export class HostUnreadable extends Schema.TaggedError<HostUnreadable>()("HostUnreadable", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return `Could not sample the host: ${this.detail}.\nIs /proc readable?`
+  }
+}
+
+export class HostSampler extends Context.Service<
+  HostSampler,
+  {
+    /** Takes as long as `window`, at least 200 ms. Default 1 second. */
+    readonly sample: (options?: { readonly window?: Duration.Input }) => Effect.Effect<HostSample, HostUnreadable>
+  }
+>()("@sbx/monitor/HostSampler") {}
+
+/** What the layer reads; a test gives its own to make a reading fail or be absent. */
+export interface HostSource {
+  readonly load: () => Promise<{ readonly currentLoad: number }>
+  readonly memory: () => Promise<{
+    readonly total: number
+    readonly available: number
+    readonly swapused: number
+  }>
+  readonly disks: () => Promise<
+    ReadonlyArray<{ readonly mount: string; readonly size: number; readonly used: number; readonly available: number }>
+  >
+}
+
+const systeminformation: HostSource = { load: () => si.currentLoad(), memory: () => si.mem(), disks: () => si.fsSize() }
+
+/** `currentLoad` measures since its previous call, process-wide, and repeats itself within 200 ms: one window at a time. */
+const loadWindow = Semaphore.makeUnsafe(1)
+const shortestWindowMillis = 200
+
+export const layerWith = (options: {
+  readonly diskPath: string
+  readonly source?: HostSource
+}): Layer.Layer<HostSampler> => {
+  const source = options.source ?? systeminformation
+  return Layer.succeed(
+    HostSampler,
+    HostSampler.of({
+      sample: (o) => loadWindow.withPermit(sample(source, options.diskPath, Duration.toMillis(o?.window ?? "1 second")))
+    })
+  )
+}
+
+export const layer: Layer.Layer<HostSampler> = layerWith({ diskPath: "/" })
+
+const attempt = <A>(read: () => Promise<A>) =>
+  Effect.tryPromise({ try: read, catch: (cause) => new HostUnreadable({ detail: String(cause) }) })
+
+const sample = Effect.fn("HostSampler.sample")(function* (source: HostSource, diskPath: string, window: number) {
+  const intervalMillis = Math.max(shortestWindowMillis, window)
+  yield* attempt(source.load)
+  yield* Effect.sleep(Duration.millis(intervalMillis))
+  const [load, memory, disks] = yield* Effect.all(
+    [attempt(source.load), attempt(source.memory), attempt(source.disks)],
+    { concurrency: "unbounded" }
+  )
+  const cpuCount = os.cpus().length
+  const [load1, load5, load15] = os.loadavg()
+  const disk = disks.find((candidate) => candidate.mount === diskPath)
+  const cpuPercent = gauge(load.currentLoad)
+  return {
+    subject: "host" as const,
+    id: os.hostname(),
+    name: os.hostname(),
+    atMillis: yield* Clock.currentTimeMillis,
+    intervalMillis,
+    ...split<HostMetric>({
+      cpuPercent,
+      cpuCount: gauge(cpuCount),
+      cpuCores: map(cpuPercent, (percent) => (percent / 100) * cpuCount),
+      load1: gauge(load1),
+      load5: gauge(load5),
+      load15: gauge(load15),
+      memoryTotalBytes: positive(memory.total),
+      memoryAvailableBytes: gauge(memory.available),
+      memoryBytes: gauge(memory.total - memory.available),
+      swapUsedBytes: gauge(memory.swapused),
+      diskTotalBytes: positive(disk?.size),
+      diskUsedBytes: gauge(disk?.used),
+      diskAvailableBytes: gauge(disk?.available)
+    })
+  } satisfies HostSample
+})
+
+/** systeminformation answers 0 where it could not read; a total of 0 is not a reading. */
+const positive = (value: number | undefined): Measured => {
+  const absent: Absence = "not-reported"
+  return value === 0 ? absent : gauge(value)
+}
