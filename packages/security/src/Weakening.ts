@@ -1,0 +1,117 @@
+/**
+ * One step away from the hardened profile, as data: what a positive control is made of. Each is a dangerous subject: it runs
+ * for a moment, with nothing in it but our probes, on an engine where that is allowed.
+ */
+import type { ContainerSpec, HostSettings } from "@sbx/engine/ContainerSpec"
+
+/** What some weakenings need to know about the engine. */
+export interface WeakeningContext {
+  /** `unix:///path` or `tcp://host:port`. */
+  readonly engineAddress: string
+  readonly cgroupVersion: "1" | "2" | "unknown"
+}
+
+export interface Weakening {
+  readonly description: string
+  /** The weakened spec, or undefined where the step does not exist on this engine. */
+  readonly apply: (spec: ContainerSpec, context: WeakeningContext) => ContainerSpec | undefined
+}
+
+const host = (description: string, change: (settings: HostSettings) => HostSettings): Weakening => ({
+  description,
+  apply: (spec) => ({ ...spec, host: { ...spec.host, ...change(spec.host ?? {}) } })
+})
+
+const without = <K extends keyof HostSettings>(
+  settings: HostSettings,
+  ...keys: ReadonlyArray<K>
+): Omit<HostSettings, K> => {
+  const dropped = new Set<string>(keys)
+  return Object.fromEntries(Object.entries(settings).filter(([key]) => !dropped.has(key))) as Omit<HostSettings, K>
+}
+
+const dropping = (description: string, ...keys: ReadonlyArray<keyof HostSettings>): Weakening => ({
+  description,
+  apply: (spec) => ({ ...spec, host: without(spec.host ?? {}, ...keys) })
+})
+
+const network = (mode: string): Weakening => ({
+  description: `network ${mode}`,
+  apply: (spec) => ({ ...spec, networkDisabled: false, host: { ...spec.host, networkMode: mode } })
+})
+
+const options = (settings: HostSettings, prefix: string): ReadonlyArray<string> =>
+  (settings.securityOpt ?? []).filter((option) => !option.startsWith(prefix))
+
+const bind = (settings: HostSettings, source: string, target: string): HostSettings => ({
+  mounts: [...(settings.mounts ?? []), { kind: "bind", source, target, readOnly: true, propagation: "rprivate" }]
+})
+
+const allowAll = `{"defaultAction":"SCMP_ACT_ALLOW"}`
+
+const table = {
+  privileged: host("privileged", () => ({ privileged: true })),
+  seccompUnconfined: host("seccomp off", (s) => ({ securityOpt: [...options(s, "seccomp"), "seccomp=unconfined"] })),
+  /** Mode still reads 2: only behaviour shows it. */
+  seccompAllowAll: host("seccomp profile that allows all", (s) => ({
+    securityOpt: [...options(s, "seccomp"), `seccomp=${allowAll}`]
+  })),
+  newPrivileges: host("no-new-privileges off", (s) => ({ securityOpt: options(s, "no-new-privileges") })),
+  defaultCapabilities: host("the engine's default capabilities", () => ({ capDrop: [] })),
+  rootUser: { description: "root inside", apply: (spec) => ({ ...spec, user: "0:0" }) },
+  rootGroup: host("supplementary group root", () => ({ groupAdd: ["0"] })),
+  hostPid: host("host pid namespace", () => ({ pidMode: "host" })),
+  hostIpc: host("host ipc namespace", () => ({ ipcMode: "host" })),
+  hostUts: {
+    description: "host uts namespace",
+    apply: ({ hostname: _, ...spec }) => ({ ...spec, host: { ...spec.host, utsMode: "host" } })
+  },
+  /** Without effect on an engine that does not remap. */
+  hostUserns: host("host user namespace", () => ({ usernsMode: "host" })),
+  hostCgroupns: host("host cgroup namespace", () => ({ cgroupnsMode: "host" })),
+  hostNetwork: network("host"),
+  bridgeNetwork: network("bridge"),
+  writableRoot: host("writable root", () => ({ readOnlyRoot: false })),
+  unmaskedPaths: host("nothing masked in /proc and /sys", () => ({ maskedPaths: [] })),
+  writableProc: host("nothing read-only in /proc", () => ({ readonlyPaths: [] })),
+  hostBind: host("host directory, read-only", (s) => bind(s, "/etc", "/sbx-host")),
+  procBind: host("host /proc, read-only", (s) => bind(s, "/proc", "/sbx-proc")),
+  engineSocket: {
+    description: "the engine's own socket",
+    apply: (spec, { engineAddress }) =>
+      engineAddress.startsWith("unix://")
+        ? { ...spec, host: { ...spec.host, ...bind(spec.host ?? {}, engineAddress.slice(7), "/run/docker.sock") } }
+        : undefined
+  },
+  hostDevice: host("a device of the host", () => ({
+    devices: [{ pathOnHost: "/dev/kmsg", pathInContainer: "/dev/kmsg", permissions: "r" }]
+  })),
+  looseTmpfs: host("an undeclared tmpfs without bounds or flags", (s) => ({
+    tmpfs: { ...s.tmpfs, "/sbx-scratch": "rw,suid,dev,exec" }
+  })),
+  largeShm: host("8 GiB of shared memory", () => ({ shmSizeBytes: 8 * 1024 ** 3 })),
+  noMemoryLimit: dropping("no memory limit", "memoryBytes", "memorySwapBytes", "memorySwappiness"),
+  unlimitedSwap: host("unlimited swap", () => ({ memorySwapBytes: -1 })),
+  noPidsLimit: dropping("no pids limit", "pidsLimit"),
+  noCpuLimit: dropping("no cpu limit", "nanoCpus"),
+  noUlimits: dropping("no ulimits", "ulimits"),
+  /** cgroup v2 has no such switch: the engine ignores it there. */
+  oomKillDisabled: {
+    description: "out-of-memory killer off",
+    apply: (spec, { cgroupVersion }) =>
+      cgroupVersion === "1" ? { ...spec, host: { ...spec.host, oomKillDisable: true } } : undefined
+  },
+  unboundedLog: host("log without a bound", () => ({ logConfig: { type: "json-file", config: {} } })),
+  restartAlways: host("restarted for ever", () => ({ restartPolicy: { name: "always" } })),
+  noInit: host("no reaping init", () => ({ init: false })),
+  shareableIpc: host("ipc namespace that others may join", () => ({ ipcMode: "shareable" }))
+} satisfies Record<string, Weakening>
+
+export type WeakeningName = keyof typeof table
+
+/** All weakenings by name. */
+export const weakenings: Readonly<Record<WeakeningName, Weakening>> = table
+
+export const weakeningNames: ReadonlyArray<WeakeningName> = Object.keys(table).filter(
+  (name): name is WeakeningName => name in table
+)
