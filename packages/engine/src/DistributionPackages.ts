@@ -131,6 +131,10 @@ export interface DistributionPackagesOptions {
   readonly stateRoot: string
   /** Package lists and `.deb` files. Default `<stateRoot>/packages/apt`. */
   readonly cache?: string
+  /** Further apt.conf(5) lines, e.g. a proxy or another list of sources. */
+  readonly aptConfig?: string
+  /** Folder of `apt-get` and `dpkg-deb`. Default `/usr/bin`. */
+  readonly programs?: string
 }
 
 /** Longer than a slow download by another process. */
@@ -156,6 +160,7 @@ const encodeStamp = Schema.encodeEffect(Stamp)
 
 interface Folders {
   readonly root: string
+  readonly programs: string
   readonly apt: Apt.AptState
 }
 
@@ -172,10 +177,10 @@ const readStamp = Effect.fnUntraced(function* (folders: Folders, names: Readonly
   return stamp !== undefined && (yield* fs.exists(stamp.prefix)) ? stamp : undefined
 })
 
-const requireApt = Effect.fnUntraced(function* (requested: ReadonlyArray<string>) {
+const requireApt = Effect.fnUntraced(function* (folders: Folders, requested: ReadonlyArray<string>) {
   const fs = yield* FileSystem.FileSystem
   for (const program of ["apt-get", "dpkg-deb"]) {
-    if (!(yield* fs.exists(`/usr/bin/${program}`))) return yield* new NotDebian({ program, requested })
+    if (!(yield* fs.exists(`${folders.programs}/${program}`))) return yield* new NotDebian({ program, requested })
   }
 })
 
@@ -184,7 +189,7 @@ const plan = Effect.fnUntraced(function* (
   names: ReadonlyArray<string>,
   onProgress: EnsureOptions["onProgress"] = () => Effect.void
 ): Effect.fn.Return<PackagePlan, PackagesError, Platform> {
-  yield* requireApt(names)
+  yield* requireApt(folders, names)
   yield* Apt.prepareApt(folders.apt)
   yield* onProgress({ phase: "resolving", detail: "reading the distribution's package lists", fraction: undefined })
   const warnings = yield* Apt.updateLists(folders.apt, undefined)
@@ -274,7 +279,7 @@ const ensure = Effect.fnUntraced(function* (
 const sources = Effect.fnUntraced(function* (
   folders: Folders
 ): Effect.fn.Return<ReadonlyArray<string>, PackagesError, Platform> {
-  yield* requireApt([])
+  yield* requireApt(folders, [])
   yield* Apt.prepareApt(folders.apt)
   const known = yield* Apt.distributionSources(folders.apt)
   if (known.length > 0) return known
@@ -291,7 +296,11 @@ export const layerWith = (options: DistributionPackagesOptions): Layer.Layer<Dis
     Effect.gen(function* () {
       const platform = yield* Effect.context<Platform>()
       const root = `${options.stateRoot}/packages`
-      const folders: Folders = { root, apt: Apt.aptState(options.cache ?? `${root}/apt`) }
+      const folders: Folders = {
+        root,
+        programs: options.programs ?? "/usr/bin",
+        apt: Apt.aptState(options.cache ?? `${root}/apt`, options.aptConfig)
+      }
       return {
         plan: (names, planOptions) =>
           Effect.provide(exclusively(folders, plan(folders, names, planOptions?.onProgress)), platform),

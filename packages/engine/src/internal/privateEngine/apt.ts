@@ -21,13 +21,16 @@ export interface AptState {
   readonly config: string
   readonly lists: string
   readonly archives: string
+  /** Lines after ours. */
+  readonly furtherConfig: string
 }
 
-export const aptState = (directory: string): AptState => ({
+export const aptState = (directory: string, furtherConfig: string = ""): AptState => ({
   directory,
   config: `${directory}/apt.conf`,
   lists: `${directory}/lists`,
-  archives: `${directory}/archives`
+  archives: `${directory}/archives`,
+  furtherConfig
 })
 
 /**
@@ -49,6 +52,7 @@ Acquire::Languages "none";
 Acquire::Retries "1";
 Acquire::http::Timeout "10";
 Acquire::https::Timeout "10";
+${state.furtherConfig}
 `
 
 type AptCall<A> = Effect.Effect<A, PlatformError.PlatformError, ChildProcessSpawner>

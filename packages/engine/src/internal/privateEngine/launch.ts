@@ -46,16 +46,20 @@ const failureSoFar = Effect.fnUntraced(function* (paths: EnginePaths) {
   return execs && (yield* liveDaemon(paths)) === undefined ? "the daemon ended at once" : undefined
 })
 
-/** Undefined when it serves, else the reason. Slave propagation: what the host unmounts is not kept busy by our copy. */
+/** Slave propagation: what the host unmounts later is not kept busy by our copy. */
+const unshareArgs = ["unshare", "--net", "--mount", "--propagation", "slave", "--"]
+
+/** Undefined when it serves, else the reason. */
 export const launch = Effect.fnUntraced(function* (
   paths: EnginePaths,
   prefix: string
 ): Effect.fn.Return<string | undefined, PlatformError.PlatformError, Platform> {
   yield* prepare(paths)
-  yield* orphan(paths, paths.log, [
-    ...["unshare", "--net", "--mount", "--propagation", "slave", "--"],
-    ...["sh", "-c", startScript, "sbx-engine", paths.run, paths.home, prefix]
-  ])
+  yield* orphan(
+    paths,
+    paths.log,
+    unshareArgs.concat("sh", "-c", startScript, "sbx-engine", paths.run, paths.home, prefix)
+  )
   const settled = Effect.gen(function* () {
     return (yield* isServing(paths)) || (yield* failureSoFar(paths)) !== undefined
   })
@@ -70,8 +74,15 @@ export const ensureSupervisor = Effect.fnUntraced(function* (
   idleSeconds: number
 ): Effect.fn.Return<void, PlatformError.PlatformError, Platform> {
   const poll = Math.max(1, Math.min(15, Math.floor(idleSeconds / 4)))
-  yield* orphan(paths, `${paths.home}/supervisor.log`, [
-    ...["sh", "-c", supervisorScript, "sbx-engine-supervisor"],
-    ...[paths.id, paths.run, paths.home, String(idleSeconds), String(poll)]
-  ])
+  yield* orphan(
+    paths,
+    `${paths.home}/supervisor.log`,
+    ["sh", "-c", supervisorScript, "sbx-engine-supervisor"].concat(
+      paths.id,
+      paths.run,
+      paths.home,
+      String(idleSeconds),
+      String(poll)
+    )
+  )
 })

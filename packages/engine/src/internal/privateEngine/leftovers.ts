@@ -28,7 +28,7 @@ const mountPoints = (mountinfo: string): ReadonlyArray<string> =>
 export const hostMounts = (paths: EnginePaths): ReadonlyArray<string> =>
   mountPoints(readFileSync("/proc/self/mountinfo", "latin1"))
     .filter((point) => within(point, paths.home) || within(point, paths.run))
-    .reverse()
+    .toReversed()
 
 /** Loop devices whose file lies in the engine's home (loop(4), sysfs `loop/backing_file`; a removed file ends in " (deleted)"). */
 export const loopDevices = (paths: EnginePaths): ReadonlyArray<string> =>

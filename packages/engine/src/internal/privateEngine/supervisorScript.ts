@@ -27,7 +27,7 @@ containers() {
   done
   return 1
 }
-connected() { grep -q "0001 03 *[0-9]* $run/docker.sock\$" /proc/$pid/net/unix 2>/dev/null; }
+connected() { grep -q "0001 03 *[0-9]* $run/docker.sock$" /proc/$pid/net/unix 2>/dev/null; }
 now() { read -r up rest </proc/uptime; echo "\${up%.*}"; }
 
 last=$(now) stamp=
@@ -50,7 +50,7 @@ if alive; then
   kill -TERM "$pid"
   left=200
   while alive && [ "$left" -gt 0 ]; do sleep 0.1; left=$((left - 1)); done
-  for environ in $(grep -lz "^SBX_ENGINE_ID=$id\$" /proc/[0-9]*/environ 2>/dev/null); do
+  for environ in $(grep -lz "^SBX_ENGINE_ID=$id$" /proc/[0-9]*/environ 2>/dev/null); do
     other=\${environ#/proc/} other=\${other%/environ}
     [ "$other" = $$ ] || kill -KILL "$other" 2>/dev/null
   done
