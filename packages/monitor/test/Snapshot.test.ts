@@ -1,0 +1,125 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Journal } from "@sbx/journal/Journal"
+import * as Memory from "@sbx/journal/Memory"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as HostSampler from "../src/HostSampler.ts"
+import { derive } from "../src/ContainerSampler.ts"
+import { Monitor } from "../src/Monitor.ts"
+import { family, snapshotStream } from "../src/ResourceEvent.ts"
+import * as RunnerSampler from "../src/RunnerSampler.ts"
+import type { Snapshot } from "../src/Snapshot.ts"
+import { compare, takeFullSnapshot, takeSnapshot } from "../src/Snapshot.ts"
+import { readingAt, statsAt, target } from "./readings.ts"
+
+const memoryOf = (bytes: number) => ({ memory: { ...statsAt(0, 0).memory!, usageBytes: bytes, inactiveFileBytes: 0 } })
+
+const snapshotOf = (over: Parameters<typeof readingAt>[2], cores = 0.25): Snapshot => ({
+  id: "snap_a",
+  label: "",
+  atMillis: 1000,
+  containers: [derive(target, readingAt(1, cores, over), readingAt(2, cores, over))],
+  host: undefined,
+  runner: undefined
+})
+
+describe("compare", () => {
+  it.effect("answers how much memory was added", () =>
+    Effect.gen(function* () {
+      const before = snapshotOf(memoryOf(10e6))
+      const after = { ...snapshotOf(memoryOf(74e6), 0.5), atMillis: 4000 }
+      const delta = yield* compare(before, after)
+      assert.isTrue(delta.memoryUsedMb < 100)
+      assert.strictEqual(delta.memoryUsedMb, 64)
+      assert.strictEqual(delta.cpuCores, 0.25)
+      assert.strictEqual(delta.elapsedMillis, 3000)
+    })
+  )
+
+  it.effect("covers every field that both snapshots have", () =>
+    Effect.gen(function* () {
+      const before = snapshotOf({})
+      const [delta] = (yield* compare(before, snapshotOf({}))).containers
+      const fields = Object.keys(before.containers[0]?.values ?? {}).sort()
+      assert.isAbove(fields.length, 15)
+      assert.deepStrictEqual(Object.keys(delta?.values ?? {}).sort(), fields)
+      for (const value of Object.values(delta?.values ?? {})) assert.strictEqual(value, 0)
+    })
+  )
+
+  it.effect("says why a field has no difference", () =>
+    Effect.gen(function* () {
+      const delta = yield* compare(snapshotOf({}), snapshotOf({ blockIo: undefined }))
+      assert.strictEqual(delta.containers[0]?.absent.blockReadBytes, "not-reported")
+    })
+  )
+
+  it.effect("refuses a total over something that was not measured", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(compare(snapshotOf({}), snapshotOf({ memory: undefined })))
+      assert.deepStrictEqual(error.missing, ["subject: memoryBytes is not-reported"])
+    })
+  )
+
+  it.effect("refuses snapshots of different containers", () =>
+    Effect.gen(function* () {
+      const none = { ...snapshotOf({}), containers: [] }
+      assert.deepStrictEqual((yield* Effect.flip(compare(snapshotOf({}), none))).missing, [
+        "subject: only in the first snapshot"
+      ])
+      assert.deepStrictEqual((yield* Effect.flip(compare(none, snapshotOf({})))).missing, [
+        "subject: only in the second snapshot",
+        "no container in the first snapshot"
+      ])
+    })
+  )
+})
+
+/** A monitor whose samples are given and whose events go to a real journal. */
+const monitorLayer = Layer.provideMerge(
+  Layer.effect(
+    Monitor,
+    Effect.map(Journal, (journal) =>
+      Monitor.of({
+        sample: () => Effect.succeed(derive(target, readingAt(1, 0.25), readingAt(2, 0.25))),
+        watch: () => Effect.die("not used"),
+        series: () => Stream.die("not used"),
+        seriesAll: () => Stream.die("not used"),
+        record: (event) => family.append(journal, snapshotStream, [event], { expected: { _tag: "Any" } })
+      })
+    )
+  ),
+  Memory.layer
+)
+
+describe("takeSnapshot", () => {
+  it.effect("records what it measured and nothing that it did not", () =>
+    Effect.gen(function* () {
+      const snapshot = yield* takeSnapshot(target, { label: "before" })
+      const journal = yield* Journal
+      const [recorded] = yield* Stream.runCollect(family.read(journal, snapshotStream))
+      assert.match(snapshot.id, /^snap_[a-z2-7]{12}$/)
+      assert.deepStrictEqual(recorded?.payload, {
+        _tag: "SnapshotTaken",
+        snapshotId: snapshot.id,
+        label: "before",
+        atMillis: snapshot.atMillis,
+        subjects: [
+          { subject: "container", id: target.containerId, name: target.name, metrics: snapshot.containers[0]!.values }
+        ]
+      })
+    }).pipe(Effect.provide(monitorLayer))
+  )
+
+  it.live("shows the host and this process too", () =>
+    Effect.gen(function* () {
+      const before = yield* takeFullSnapshot(target, { window: "300 millis" })
+      const after = yield* takeFullSnapshot([target], { window: "300 millis" })
+      const delta = yield* compare(before, after)
+      assert.isDefined(delta.host?.values.memoryBytes)
+      assert.isDefined(delta.runner?.values.memoryBytes)
+      assert.isAbove(before.runner?.values.memoryBytes ?? 0, 10e6)
+    }).pipe(Effect.provide(Layer.mergeAll(monitorLayer, HostSampler.layer, RunnerSampler.layer)))
+  )
+})
