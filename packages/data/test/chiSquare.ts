@@ -4,7 +4,7 @@
  * 99.99 % and 0.01 % points for 255 degrees of freedom, by Wilson and Hilferty's cube approximation (1931):
  * 255·(1 - 2/2295 ± 3.719·sqrt(2/2295))³. Too even is as wrong as too uneven.
  */
-export const acceptable = { least: 179.3, most: 347.8 }
+const acceptable = { least: 179.3, most: 347.8 }
 
 export const chiSquare = (chunks: Iterable<Uint8Array>): number => {
   const counts = new Float64Array(256)
