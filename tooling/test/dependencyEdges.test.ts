@@ -78,6 +78,7 @@ describe("dependencyEdges", () => {
 
   it("reports a relative import without an ending, and allows the shared configuration", () => {
     assert.include(importing("src/A.ts", "./B")[0]?.message, "lacks its ending")
+    assert.include(importing("src/A.ts", "/tmp/B.ts")[0]?.message, "is an absolute path")
     assert.deepStrictEqual(importing("vitest.config.ts", "../../vitest.shared.ts"), [])
     assert.deepStrictEqual(importing("src/A.ts", "node:fs"), [])
   })

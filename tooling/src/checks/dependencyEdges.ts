@@ -62,6 +62,7 @@ function judge(
   const at = (message: string) => [findingAt(file, start, rule, message)]
   if (specifier.startsWith("node:")) return []
   if (specifier.startsWith(".")) return relative(file, owner, specifier).flatMap(at)
+  if (specifier.startsWith("/")) return at(`"${specifier}" is an absolute path`)
   const name = packageName(specifier)
   const confinement = confined.find((one) => one.name === name)
   if (confinement !== undefined && !confinement.places.some((place) => file.path.startsWith(place))) {
