@@ -1,14 +1,40 @@
+import { fileURLToPath } from "node:url"
 import type { ViteUserConfig } from "vitest/config"
 
-/** What every package's vitest configuration has in common. */
+const conditions = ["@sbx/source", "module", "node", "development|production"]
+const engineSetup = fileURLToPath(new URL("./tooling/src/vitestEngine.ts", import.meta.url))
+
+/**
+ * What every package's vitest configuration has in common: unit tests, and real-engine tests (`*.integration.test.ts`) with the
+ * engine brought by a global set-up. Those run one file at a time, since they share the machine's engine and measure it.
+ */
 export const shared: ViteUserConfig = {
-  ssr: { resolve: { conditions: ["@sbx/source", "module", "node", "development|production"] } },
-  resolve: { conditions: ["@sbx/source", "module", "node", "development|production"] },
   test: {
-    include: ["test/**/*.test.ts"],
     reporters: ["default", "junit"],
     outputFile: { junit: "reports/junit.xml" },
-    testTimeout: 30_000,
-    hookTimeout: 120_000
+    projects: [
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/**/*.integration.test.ts"],
+          testTimeout: 30_000
+        }
+      },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: {
+          name: "integration",
+          include: ["test/**/*.integration.test.ts"],
+          globalSetup: [engineSetup],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000
+        }
+      }
+    ]
   }
 }

@@ -1,0 +1,42 @@
+/**
+ * The engine that this machine's user means, ready for use: located, connected, and leased while the scope is open.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Docker from "./Docker.ts"
+import { Engine, type EngineEndpoint, type EngineInfo } from "./Engine.ts"
+import type { ApiVersionUnsupported, CallError } from "./EngineError.ts"
+import { EngineLocator, type LocatedEngine, type NoEngine } from "./EngineLocator.ts"
+import type { UpError, UpOptions } from "./PrivateEngine.ts"
+
+/** Where the engine was found and what was tried before. */
+export class Located extends Context.Service<Located, LocatedEngine>()("@sbx/engine/Located") {}
+
+export type LocatedError = NoEngine | UpError | CallError | ApiVersionUnsupported
+
+/** Locates the engine, starting the private one where there is no other. */
+export const layer = (options?: UpOptions): Layer.Layer<Engine | Located, LocatedError, EngineLocator> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const locator = yield* EngineLocator
+      const located = yield* locator.locate(options)
+      const engine = yield* Docker.make({ kind: located.kind, address: located.address })
+      return Context.make(Located, located).pipe(Context.add(Engine, engine))
+    })
+  )
+
+/**
+ * What a cached verdict of a real-engine test holds for: another engine, version, kernel or cgroup layout gives another text.
+ * The private engine's socket path is left out: its content is the same wherever its state lies.
+ */
+export const fingerprint = (endpoint: EngineEndpoint, info: EngineInfo): string =>
+  [
+    endpoint.kind === "private" ? "private" : endpoint.address,
+    `engine ${info.version}`,
+    `api ${info.apiVersion}`,
+    `kernel ${info.kernelVersion}`,
+    `cgroup ${info.cgroupVersion} ${info.cgroupDriver}`,
+    `storage ${info.storageDriver}`,
+    `cpus ${info.cpus}`
+  ].join("; ")
