@@ -15,7 +15,7 @@ const allowed: Readonly<Record<string, ReadonlyArray<string>>> = {
   journal: [],
   engine: [],
   data: [],
-  tooling: [],
+  tooling: ["engine"],
   sim: ["engine", "journal"],
   core: ["engine", "journal"],
   monitor: ["core", "engine", "journal"],
