@@ -12,12 +12,8 @@ import type * as PlatformError from "effect/PlatformError"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import {
-  DistributionPackages,
-  type DistributionPackagesShape,
-  type PackageProgress,
-  type PackagesError
-} from "./DistributionPackages.ts"
+import { DistributionPackages, type DistributionPackagesShape, type PackageProgress } from "./DistributionPackages.ts"
+import type { PackagesError } from "./PackagesError.ts"
 import {
   type EnginePaths,
   enginePaths,

@@ -3,23 +3,34 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { EnginePaths } from "./enginePaths.ts"
 import { type EngineVersion, probeEndpoint } from "./probeEndpoint.ts"
-import { isAlive, isOwnedProcess, type ProcessIdentity } from "./processes.ts"
+import { isAlive, isOwnedProcess, type ProcessIdentity, startTimeOf } from "./processes.ts"
 import { within } from "./within.ts"
 
 const answerMillis = 2_000
 /** A daemon that does not answer for this long is replaced; with the restart it stays below 30 s. */
 const stuckMillis = 12_000
 
+const readIdentity = Effect.fnUntraced(function* (paths: EnginePaths) {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* fs.readFileString(paths.identity).pipe(Effect.orElseSucceed(() => ""))
+  const found = /^(\d+) (\d+)$/m.exec(text)
+  return found?.[1] === undefined || found[2] === undefined ? undefined : { pid: Number(found[1]), startTime: found[2] }
+})
+
 /** The daemon as `engine.id` names it; absent when no such process of ours lives. */
 export const liveDaemon = Effect.fnUntraced(function* (
   paths: EnginePaths
 ): Effect.fn.Return<ProcessIdentity | undefined, never, FileSystem.FileSystem> {
-  const fs = yield* FileSystem.FileSystem
-  const text = yield* fs.readFileString(paths.identity).pipe(Effect.orElseSucceed(() => ""))
-  const found = /^(\d+) (\d+)$/m.exec(text)
-  if (found?.[1] === undefined || found[2] === undefined) return undefined
-  const identity = { pid: Number(found[1]), startTime: found[2] }
-  return isAlive(identity, paths.id) ? identity : undefined
+  const identity = yield* readIdentity(paths)
+  return identity !== undefined && isAlive(identity, paths.id) ? identity : undefined
+})
+
+/** True once a daemon was started and its process is gone. The marker is not asked for: it is unreadable while execve(2) runs. */
+export const daemonEnded = Effect.fnUntraced(function* (
+  paths: EnginePaths
+): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
+  const identity = yield* readIdentity(paths)
+  return identity !== undefined && startTimeOf(identity.pid) !== identity.startTime
 })
 
 /** The version when the daemon lives and answers. */

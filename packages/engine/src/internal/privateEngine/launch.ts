@@ -6,7 +6,7 @@ import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import { runCommand } from "./command.ts"
 import { daemonConfig } from "./daemonConfig.ts"
 import type { EnginePaths } from "./enginePaths.ts"
-import { isServing, liveDaemon } from "./engineState.ts"
+import { daemonEnded, isServing } from "./engineState.ts"
 import { startScript } from "./startScript.ts"
 import { supervisorScript } from "./supervisorScript.ts"
 import { within } from "./within.ts"
@@ -42,8 +42,7 @@ const failureSoFar = Effect.fnUntraced(function* (paths: EnginePaths) {
   const fs = yield* FileSystem.FileSystem
   const said = yield* fs.readFileString(`${paths.run}/failed`).pipe(Effect.orElseSucceed(() => ""))
   if (said !== "") return said.trim()
-  const execs = yield* fs.exists(paths.identity).pipe(Effect.orElseSucceed(() => false))
-  return execs && (yield* liveDaemon(paths)) === undefined ? "the daemon ended at once" : undefined
+  return (yield* daemonEnded(paths)) ? "the daemon ended at once" : undefined
 })
 
 /** Slave propagation: what the host unmounts later is not kept busy by our copy. */
