@@ -18,6 +18,8 @@ export interface KillTarget {
   readonly containerId: string
   /** Unguessable value of the marker. */
   readonly marker: string
+  /** The engine's id of the exec. */
+  readonly execId: string
   /** User of the exec; the killing exec runs as the same. */
   readonly user: string | undefined
 }
@@ -41,6 +43,7 @@ export const kill = Effect.fnUntraced(function* (
   const name = bare(signal)
   const { state } = yield* engine.inspectContainer(target.containerId)
   if (!state.running) return "already-dead"
+  if (!state.paused) yield* awaitProcess(engine, target.execId)
   const namespace =
     state.hostPid === undefined || !rungs.includes("host-pid")
       ? undefined
@@ -59,6 +62,18 @@ export const kill = Effect.fnUntraced(function* (
   yield* engine.killContainer(target.containerId, "KILL")
   return "container"
 })
+
+/** The engine answers before the runtime has made the process: what is not there yet cannot be found. */
+const awaitProcess = (engine: Engine["Service"], execId: string) =>
+  engine.inspectExec(execId).pipe(
+    Effect.repeat({
+      schedule: Schedule.spaced("10 millis"),
+      until: (state) => state.hostPid !== undefined || state.exitCode !== undefined
+    }),
+    Effect.timeoutOption("5 seconds"),
+    // Forgotten execs have ended; their children may live.
+    Effect.catchTag("ObjectNotFound", () => Effect.void)
+  )
 
 const unreachable = (target: KillTarget, name: string) =>
   new Conflict({

@@ -1,0 +1,165 @@
+/** Starts one exec: intent, engine call, marker in the environment, typed refusals. Shared by `exec` and `spawn`. */
+import type { Engine, ExecConnection } from "@sbx/engine/Engine"
+import type { EngineConflict, InvalidRequest } from "@sbx/engine/EngineError"
+import type { AppendError } from "@sbx/journal/Journal"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { ExecDefaults } from "../Exec.ts"
+import { CommandNotFound, type ProcessError, SandboxNotRunning } from "../Exec.ts"
+import type { ExecOptions } from "../Sandbox.ts"
+import type { SandboxSpec } from "../SandboxSpec.ts"
+import { makeId } from "../SandboxId.ts"
+import { sha256 } from "./digest.ts"
+import { type KillTarget, markerName } from "./killLadder.ts"
+import { observe, type Recorder } from "./sandboxRecorder.ts"
+
+/** What operations on one sandbox share. */
+export interface SandboxContext {
+  readonly engine: Engine["Service"]
+  readonly recorder: Recorder
+  readonly id: string
+  readonly spec: SandboxSpec
+  readonly uid: number
+  /** `uid:gid`, or what the spec's loosening says. */
+  readonly user: string
+  readonly execDefaults: ExecDefaults
+  /** The container of the present attempt. */
+  readonly containerId: () => string
+}
+
+export interface StartedExec {
+  readonly execKey: string
+  readonly connection: ExecConnection
+  readonly target: KillTarget
+  readonly startedNanos: bigint
+}
+
+/** The recorded status, after a look at the engine. */
+export const refresh = Effect.fnUntraced(function* (context: SandboxContext) {
+  const inspect = yield* context.engine
+    .inspectContainer(context.containerId())
+    .pipe(Effect.catchTag("ObjectNotFound", () => Effect.void))
+  yield* observe(context.recorder, inspect ?? undefined)
+  return context.recorder.state().status
+})
+
+const intend = Effect.fnUntraced(function* (
+  context: SandboxContext,
+  execKey: string,
+  argv: ReadonlyArray<string>,
+  options: ExecOptions,
+  timeoutMillis: number
+) {
+  return yield* context.recorder.submit({
+    _tag: "Exec",
+    atMillis: yield* Clock.currentTimeMillis,
+    execKey,
+    argv,
+    argvDigest: `sha256:${sha256(argv.join("\0"))}`,
+    user: options.user ?? context.user,
+    cwd: options.cwd ?? context.spec.workingDir,
+    timeoutMillis
+  })
+})
+
+/** Zero stands for "none" in the record: a spawned process ends with its scope. */
+export const timeoutMillisOf = (context: SandboxContext, options: ExecOptions) =>
+  Duration.toMillis(options.timeout ?? context.execDefaults.timeout)
+
+export const start = Effect.fnUntraced(function* (
+  context: SandboxContext,
+  argv: ReadonlyArray<string>,
+  options: ExecOptions,
+  request: { readonly stdin: boolean; readonly timeoutMillis: number }
+): Effect.fn.Return<StartedExec, ProcessError, Scope.Scope> {
+  const execKey = yield* makeId("exe")
+  const attempt = intend(context, execKey, argv, options, request.timeoutMillis)
+  yield* attempt.pipe(
+    // What is recorded may lag behind the engine, in both directions: look, then ask once more.
+    Effect.catchTag("LifecycleRejection", () => Effect.andThen(refresh(context), attempt)),
+    Effect.catchTag("LifecycleRejection", (rejection) => notRunning(context, rejection.status))
+  )
+  const startedNanos = yield* Clock.currentTimeNanos
+  const connection = yield* context.engine
+    .exec(context.containerId(), {
+      argv,
+      env: { ...options.env, [markerName]: execKey },
+      workingDir: options.cwd ?? context.spec.workingDir,
+      user: options.user ?? context.user,
+      stdin: request.stdin
+    })
+    .pipe(
+      Effect.tapError((error) => failed(context, execKey, error.message)),
+      Effect.catchTag("EngineConflict", (error) => refused(context, error)),
+      Effect.catchTag("InvalidRequest", (error) => invalid(context, argv, error)),
+      Effect.onInterrupt(() => Effect.ignore(lost(context, execKey, "interrupted while it was started")))
+    )
+  yield* context.recorder.report({
+    _tag: "ExecStarted",
+    atMillis: yield* Clock.currentTimeMillis,
+    execKey,
+    execId: connection.execId
+  })
+  const target = { marker: execKey, execId: connection.execId, user: options.user ?? context.user }
+  return { execKey, connection, startedNanos, target: { ...target, containerId: context.containerId() } }
+})
+
+const notRunning = (context: SandboxContext, state: string) =>
+  Effect.fail(new SandboxNotRunning({ sandboxId: context.id, operation: "run a command", state }))
+
+const refused = (context: SandboxContext, error: EngineConflict): Effect.Effect<never, ProcessError> =>
+  error.reason === "paused" || error.reason === "not-running"
+    ? refresh(context).pipe(
+        Effect.flatMap((status) => notRunning(context, status === "running" ? error.reason : status))
+      )
+    : Effect.fail(error)
+
+const invalid = (
+  context: SandboxContext,
+  argv: ReadonlyArray<string>,
+  error: InvalidRequest
+): Effect.Effect<never, ProcessError> =>
+  Effect.fail(
+    error.reason === "command-not-found" || error.reason === "command-not-executable"
+      ? new CommandNotFound({
+          sandboxId: context.id,
+          command: argv[0] ?? "",
+          reason: error.reason === "command-not-found" ? "not-found" : "not-executable",
+          detail: error.detail
+        })
+      : error
+  )
+
+/** After the upgrade engines write the runtime's refusal into the output and exit with 126, 127 or 128 (moby#45795). */
+export const refusedByRuntime = (
+  context: SandboxContext,
+  argv: ReadonlyArray<string>,
+  exitCode: number,
+  text: string
+): CommandNotFound | undefined => {
+  if (exitCode < 126 || exitCode > 128 || !text.startsWith("OCI runtime exec failed:")) return undefined
+  const reason = /executable file not found|no such file or directory/.test(text) ? "not-found" : "not-executable"
+  return new CommandNotFound({ sandboxId: context.id, command: argv[0] ?? "", reason, detail: text.trim() })
+}
+
+export const failed = Effect.fnUntraced(function* (
+  context: SandboxContext,
+  execKey: string,
+  reason: string
+): Effect.fn.Return<void, AppendError> {
+  yield* context.recorder.report({ _tag: "ExecFailed", atMillis: yield* Clock.currentTimeMillis, execKey, reason })
+})
+
+export const lost = Effect.fnUntraced(function* (
+  context: SandboxContext,
+  execKey: string,
+  reason: string
+): Effect.fn.Return<void, AppendError> {
+  yield* context.recorder.report({ _tag: "ExecLost", atMillis: yield* Clock.currentTimeMillis, execKey, reason })
+})
+
+/** Milliseconds since the start, by the monotonic clock. */
+export const elapsedMillis = (started: StartedExec): Effect.Effect<number> =>
+  Effect.map(Clock.currentTimeNanos, (now) => Number(now - started.startedNanos) / 1e6)
