@@ -35,11 +35,6 @@ const dropping = (description: string, ...keys: ReadonlyArray<keyof HostSettings
   apply: (spec) => ({ ...spec, host: without(spec.host ?? {}, ...keys) })
 })
 
-const network = (mode: string): Weakening => ({
-  description: `network ${mode}`,
-  apply: (spec) => ({ ...spec, networkDisabled: false, host: { ...spec.host, networkMode: mode } })
-})
-
 const options = (settings: HostSettings, prefix: string): ReadonlyArray<string> =>
   (settings.securityOpt ?? []).filter((option) => !option.startsWith(prefix))
 
@@ -69,8 +64,15 @@ const table = {
   /** Without effect on an engine that does not remap. */
   hostUserns: host("host user namespace", () => ({ usernsMode: "host" })),
   hostCgroupns: host("host cgroup namespace", () => ({ cgroupnsMode: "host" })),
-  hostNetwork: network("host"),
-  bridgeNetwork: network("bridge"),
+  /** Engines refuse network sysctls in the host's namespace. */
+  hostNetwork: {
+    description: "host network",
+    apply: (spec) => ({ ...spec, networkDisabled: false, host: { ...spec.host, networkMode: "host", sysctls: {} } })
+  },
+  bridgeNetwork: {
+    description: "the engine's default bridge",
+    apply: (spec) => ({ ...spec, networkDisabled: false, host: { ...spec.host, networkMode: "bridge" } })
+  },
   writableRoot: host("writable root", () => ({ readOnlyRoot: false })),
   unmaskedPaths: host("nothing masked in /proc and /sys", () => ({ maskedPaths: [] })),
   writableProc: host("nothing read-only in /proc", () => ({ readonlyPaths: [] })),

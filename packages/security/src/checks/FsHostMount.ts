@@ -6,7 +6,7 @@ import { isPseudo, isReadOnly, mountInfoProbe, mounts, show } from "../internal/
 
 /** What the engine binds itself: name resolution files, and its init, which must be read-only. */
 const engineFiles = ["/etc/resolv.conf", "/etc/hostname", "/etc/hosts"]
-const initFiles = ["/sbin/docker-init", "/usr/sbin/docker-init", "/run/podman-init"]
+const initFiles = new Set(["/sbin/docker-init", "/usr/sbin/docker-init", "/run/podman-init"])
 
 export const fsHostMount: BoundaryCheck = {
   id: "FS-HOSTMOUNT",
@@ -19,8 +19,7 @@ export const fsHostMount: BoundaryCheck = {
   judge: judging(function* (evidence, expected) {
     const allowed = new Set(["/", ...engineFiles, ...expected.volumePaths])
     const foreign = (yield* mounts(evidence)).filter(
-      (entry) =>
-        !isPseudo(entry) && !allowed.has(entry.target) && !(initFiles.includes(entry.target) && isReadOnly(entry))
+      (entry) => !isPseudo(entry) && !allowed.has(entry.target) && !(initFiles.has(entry.target) && isReadOnly(entry))
     )
     return foreign.length > 0
       ? breached(foreign.map(show).join("; "))

@@ -6,7 +6,7 @@ import type { MountEntry } from "../internal/mountInfo.ts"
 import { isReadOnly, mountInfoProbe, mounts, sizeOf } from "../internal/mountInfo.ts"
 
 /** The engine's own: /dev holds the device nodes, /sys/fs/cgroup only mount points. */
-const engineOwn = ["/dev", "/sys/fs/cgroup"]
+const engineOwn = new Set(["/dev", "/sys/fs/cgroup"])
 
 const faults = (entry: MountEntry): ReadonlyArray<string> => [
   ...["nosuid", "nodev"].filter((flag) => !entry.options.includes(flag)).map((flag) => `${entry.target} lacks ${flag}`),
@@ -23,7 +23,7 @@ export const fsTmpfsFlags: BoundaryCheck = {
   probes: [mountInfoProbe],
   judge: judging(function* (evidence) {
     const writable = (yield* mounts(evidence)).filter(
-      (entry) => entry.type === "tmpfs" && entry.root === "/" && !isReadOnly(entry) && !engineOwn.includes(entry.target)
+      (entry) => entry.type === "tmpfs" && entry.root === "/" && !isReadOnly(entry) && !engineOwn.has(entry.target)
     )
     const wrong = writable.flatMap(faults)
     return wrong.length > 0

@@ -10,8 +10,8 @@ import { readLink } from "../Probe.ts"
 import { interfaces, interfacesProbe } from "./NetInterfaces.ts"
 
 const link = readLink("/proc/self/ns/net")
-/** NET_NS_INIT_INO of include/uapi/linux/nsfs.h since 6.18, and what older kernels happen to give the first one. */
-const initial = ["net:[4026531833]"]
+/** NET_NS_INIT_INO of include/uapi/linux/nsfs.h. */
+const initial = "net:[4026531833]"
 const engineSide = /^(docker\d|br-|veth|virbr|cni|podman\d)/
 
 export const nsNet: BoundaryCheck = {
@@ -27,7 +27,7 @@ export const nsNet: BoundaryCheck = {
     const inode = yield* line(evidence, link)
     const names = yield* interfaces(evidence)
     const foreign = names.filter((name) => engineSide.test(name))
-    if (initial.includes(inode)) return breached(`${inode} is the host's`)
+    if (inode === initial) return breached(`${inode} is the host's`)
     return foreign.length > 0
       ? breached(`${inode} has the engine's interfaces ${foreign.join(", ")}`)
       : held(`${inode} has ${names.join(", ")}`)

@@ -5,7 +5,7 @@ import { breached, held, notRun } from "../CheckVerdict.ts"
 import { inspected } from "../Evidence.ts"
 
 /** Drivers that write nowhere on the host's disk, or bound it by default (docs.docker.com/engine/logging/drivers/local). */
-const bounded = ["none", "local"]
+const bounded = new Set(["none", "local"])
 
 export const posLog: BoundaryCheck = {
   id: "POS-LOG",
@@ -20,7 +20,7 @@ export const posLog: BoundaryCheck = {
     if (log === undefined) return notRun("the engine does not say the log driver")
     const size = log.config["max-size"]
     const shown = `log driver ${log.type}${size === undefined ? "" : `, max-size ${size}`}`
-    return bounded.includes(log.type) || (size !== undefined && size !== "-1") ? held(shown) : breached(shown)
+    return bounded.has(log.type) || (size !== undefined && size !== "-1") ? held(shown) : breached(shown)
   }),
   weakenings: ["unboundedLog"]
 }
