@@ -56,8 +56,6 @@ const lockWait = Duration.minutes(10)
 /** Package lists this young are used as they are. */
 const listsLifetime = Duration.hours(1)
 
-type Platform = FileSystem.FileSystem | ChildProcessSpawner
-
 /** Commands that give the host the same programs without starting their services. */
 const manualCommands = (names: ReadonlyArray<string>): ReadonlyArray<string> => [
   "apt-get update",
