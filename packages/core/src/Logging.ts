@@ -53,8 +53,7 @@ const loggers = (options: LoggingOptions) => {
 export const blot = (secrets: ReadonlyArray<Redacted.Redacted>) => {
   const texts = secrets
     .map(Redacted.value)
-    .filter((text) => text.length >= 4)
-    .flatMap((text) => [text, text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')])
+    .flatMap((text) => (text.length < 4 ? [] : [text, text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')]))
     .sort((a, b) => b.length - a.length)
   return (line: string): string => texts.reduce((out, text) => out.replaceAll(text, "<redacted>"), line)
 }

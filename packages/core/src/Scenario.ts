@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { PlatformError } from "effect/PlatformError"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Verdict } from "./Verdict.ts"
@@ -34,7 +35,7 @@ export class ScenarioContext extends Context.Service<
     /** Records that something could not be judged. */
     readonly unknown: (reason: string) => Effect.Effect<void>
     /** Keeps a file with the run's artefacts. Resolves to its absolute path. */
-    readonly artefact: (fileName: string, content: Uint8Array | string) => Effect.Effect<string>
+    readonly artefact: (fileName: string, content: Uint8Array | string) => Effect.Effect<string, PlatformError>
   }
 >()("@sbx/core/Scenario/ScenarioContext") {}
 
