@@ -95,6 +95,23 @@ const lostUpdates: Law = Effect.gen(function* () {
   assert.deepStrictEqual(payloads(yield* Stream.runCollect(journal.read(a))), [{ n }, { n }])
 })
 
+const atomicity: Law = Effect.gen(function* () {
+  const journal = yield* Journal.Journal
+  const writer = (w: number) => journal.append(a, [event(w), event(w), event(w), event(w)], { expected: Journal.any })
+  // Readers race with the writers: none may see a part of an append, however they fall.
+  const reader = Effect.map(all(journal), (events) => events.length)
+  const racers = Array.from({ length: 60 }, (_, w) => Effect.andThen(writer(w), reader))
+  const lengths = yield* Effect.all(racers, { concurrency: "unbounded" })
+  assert.deepStrictEqual(
+    lengths.filter((length) => length % 4 !== 0),
+    []
+  )
+  const events = payloads(yield* all(journal))
+  for (const [index, payload] of events.entries()) {
+    assert.deepStrictEqual(payload, events[index - (index % 4)], "the events of an append lie together")
+  }
+})
+
 const conflictIsolation: Law = Effect.gen(function* () {
   const journal = yield* Journal.Journal
   yield* journal.append(a, [event(0)], { expected: Journal.noStream })
@@ -231,6 +248,7 @@ export const laws: Readonly<Record<string, Law>> = {
   "answers a repeated command id as the first time, and refuses it for other events": idempotence,
   "keeps positions and versions contiguous under 100 concurrent writers": contiguity,
   "lets exactly one of 100 rival writers win, with all of its events": lostUpdates,
+  "writes all events of an append at once": atomicity,
   "fails a conflicting append alone, not its batch": conflictIsolation,
   "reads ranges and filters across page borders": reading,
   "gives back every field and payload as written": envelope,
