@@ -130,7 +130,7 @@ export interface ExecState {
   readonly running: boolean
   /** Absent until the engine has recorded it, which may be after the output ended. Never a default. */
   readonly exitCode: number | undefined
-  /** Process id as the engine's host sees it; absent before start. */
+  /** Process id as the engine's host sees it; absent before start and for a moment after it. */
   readonly hostPid: number | undefined
   readonly containerId: string
 }
@@ -245,7 +245,10 @@ export interface EngineShape {
   /** All states, not only running. Never asks for sizes. */
   readonly listContainers: (labels: LabelFilter) => Effect.Effect<ReadonlyArray<ContainerSummary>, CallError>
   readonly updateContainer: (id: string, update: ContainerUpdate) => Changed
-  /** Resolves when the container is not running (at once if it is not), with its exit code. */
+  /**
+   * Resolves when the container is not running (at once if it is not), with its exit code. Engines answer 0 for one that never ran:
+   * only `inspectContainer` tells.
+   */
   readonly waitContainer: (id: string) => Found<{ readonly exitCode: number }>
   /** Host process ids and command lines of the container's processes (`ps -eo pid,ppid,args` by the engine). */
   readonly topContainer: (id: string) => Changed<
@@ -302,8 +305,8 @@ export interface EngineShape {
   readonly removeVolume: (name: string) => Effect.Effect<void, CallError | EngineConflict>
 
   /**
-   * Events since a time (engine clock), then live. Hints only: engines drop events for slow readers and keep 256 for replay,
-   * so listing decides. Fails with `EngineUnavailable` when the connection is cut; the caller reconnects and lists.
+   * Events since a time (engine clock), then live. Hints only: engines drop events for slow readers and keep 256 for replay, so
+   * listing decides. Only events of containers, their execs and images bear labels to filter by. Fails with `EngineUnavailable` when the connection is cut; the caller reconnects and lists.
    */
   readonly events: (options: {
     readonly sinceMillis?: number

@@ -6,8 +6,9 @@
 import Docker from "dockerode"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import type { IncomingMessage } from "node:http"
-import type { Duplex, Readable } from "node:stream"
+import { IncomingMessage } from "node:http"
+import type { Readable } from "node:stream"
+import { Duplex } from "node:stream"
 import type { EngineEndpoint } from "../../Engine.ts"
 import { EngineUnavailable } from "../../EngineError.ts"
 
@@ -30,18 +31,16 @@ export interface DialOptions {
   readonly file?: Readable
 }
 
-interface Modem {
-  readonly dial: (
-    options: DialOptions,
-    callback: (error: Error | null, answer: IncomingMessage | Duplex | null) => void
-  ) => void
-}
+/** A response, or the raw connection after an upgrade. */
+export type Answer = IncomingMessage | Duplex
+
+type Dial = (options: DialOptions, callback: (error: Error | null, answer: Answer | null) => void) => void
 
 export interface Connection {
   readonly endpoint: string
   /** E.g. `1.41`; empty before it is known. */
   readonly apiVersion: string
-  readonly modem: Modem
+  readonly dial: Dial
   /** Node's default agent opens as many unix sockets as there are calls. */
   readonly permits: Semaphore.Semaphore
 }
@@ -54,7 +53,7 @@ const maxConcurrentCalls = 64
  * `connectionTimeout`: the first kills quiet streams, the second a slow stop.
  */
 const modemOptions = (address: URL, version: string | undefined) => ({
-  protocol: "http",
+  protocol: "http" as const,
   host: undefined,
   port: undefined,
   pathPrefix: "/",
@@ -98,18 +97,20 @@ const parseAddress = (endpoint: EngineEndpoint) => {
 /** Prepares calls to an endpoint; opens no connection yet. Without a version the paths are unversioned. */
 export const connect = Effect.fnUntraced(function* (endpoint: EngineEndpoint, version: string | undefined) {
   const address = yield* parseAddress(endpoint)
-  const modem = yield* Effect.try({
-    try: (): Modem =>
-      // The hand-written types neither allow undefined keys nor describe `modem`.
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      new Docker(modemOptions(address, version) as unknown as Docker.DockerOptions).modem as Modem,
+  const { modem } = yield* Effect.try({
+    try: () => new Docker(modemOptions(address, version)),
     // The constructor reads DOCKER_HOST and DOCKER_CERT_PATH and throws on nonsense there, though we use neither.
     catch: (cause) => unavailable(endpoint, `dockerode could not be set up: ${String(cause)}`)
   })
   const connection: Connection = {
     endpoint: endpoint.address,
     apiVersion: version ?? "",
-    modem,
+    dial: (options, callback) =>
+      modem.dial(options, (error, answer) =>
+        answer === null || answer instanceof IncomingMessage || answer instanceof Duplex
+          ? callback(error, answer)
+          : callback(new Error("docker-modem answered with neither response nor socket"), null)
+      ),
     permits: Semaphore.makeUnsafe(maxConcurrentCalls)
   }
   return connection

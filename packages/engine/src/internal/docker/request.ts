@@ -8,7 +8,7 @@ import { IncomingMessage } from "node:http"
 import type { Duplex, Readable } from "node:stream"
 import type { CallError } from "../../EngineError.ts"
 import { EngineProtocolError, EngineTimeout } from "../../EngineError.ts"
-import type { Connection, DialOptions, QueryValue } from "./connection.ts"
+import type { Answer, Connection, DialOptions, QueryValue } from "./connection.ts"
 import { Refusal, transportError } from "./errors.ts"
 import { pullReadable } from "./readable.ts"
 
@@ -48,8 +48,8 @@ const everyStatus: Readonly<Record<number, true>> = Object.fromEntries(
 /** What a call holds open. Closing it aborts what is under way; the signal alone does nothing after an upgrade. */
 class Slot {
   readonly controller = new AbortController()
-  private held: IncomingMessage | Duplex | undefined
-  hold(answer: IncomingMessage | Duplex) {
+  private held: Answer | undefined
+  hold(answer: Answer) {
     // Without a listener a late error would end the process.
     answer.on("error", () => {})
     this.held = answer
@@ -83,7 +83,7 @@ const dialOptions = (call: Call, signal: AbortSignal): DialOptions => {
   }
 }
 
-const toReply = (answer: IncomingMessage | Duplex): Reply =>
+const toReply = (answer: Answer): Reply =>
   answer instanceof IncomingMessage
     ? {
         status: answer.statusCode ?? 0,
@@ -98,7 +98,7 @@ const toReply = (answer: IncomingMessage | Duplex): Reply =>
 
 const dial = (connection: Connection, call: Call, slot: Slot) =>
   Effect.callback<Reply, CallError>((resume) => {
-    connection.modem.dial(dialOptions(call, slot.controller.signal), (error, answer) => {
+    connection.dial(dialOptions(call, slot.controller.signal), (error, answer) => {
       if (answer !== null) slot.hold(answer)
       resume(
         answer === null

@@ -29,12 +29,14 @@ export const nonEmpty = (value: string | null | undefined): string | undefined =
   value === null || value === "" ? undefined : value
 
 /** Removes absent fields, as `exactOptionalPropertyTypes` wants it. */
-export const present = <A extends object>(fields: A): { readonly [K in keyof A]?: Exclude<A[K], undefined> } =>
-  // Object.fromEntries forgets the keys.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    readonly [K in keyof A]?: Exclude<A[K], undefined>
+export const present = <A extends object>(fields: A): { [K in keyof A]?: A[K] & ({} | null) } => {
+  const result: { [K in keyof A]?: A[K] & ({} | null) } = {}
+  for (const key in fields) {
+    const value = fields[key]
+    if (value !== undefined) result[key] = value
   }
+  return result
+}
 
 /** `{"label":["a=b","c"]}`; an empty value matches any value of the label. */
 export const labelFilters = (labels: Readonly<Record<string, string>>): string | undefined => {

@@ -1,0 +1,147 @@
+/** Laws of exec, archives, logs and stats. */
+import { assert } from "@effect/vitest"
+import { Effect, Exit, Fiber, Scope, Stream } from "effect"
+import type { Law } from "./contractFixture.ts"
+import { container, eventually, Fixture, run, running, shell, textOf } from "./contractFixture.ts"
+import { tar, untar } from "./tar.ts"
+
+export const ioLaws: Readonly<Record<string, Law>> = {
+  "separates standard output from standard error and reports the exit code": Effect.gen(function* () {
+    const id = yield* running()
+    const result = yield* shell(id, "echo out; echo err >&2; exit 3")
+    assert.deepStrictEqual(result, { exitCode: 3, stdout: "out\n", stderr: "err\n" })
+  }),
+
+  "gives an exec its environment, folder and user": Effect.gen(function* () {
+    const id = yield* running()
+    const script = 'echo "$TOKEN $(pwd) $(id -u):$(id -g)"'
+    const { stdout } = yield* run(id, {
+      argv: ["sh", "-c", script],
+      env: { TOKEN: "a'b\"c" },
+      workingDir: "/tmp",
+      user: "12:34"
+    })
+    assert.strictEqual(stdout, "a'b\"c /tmp 12:34\n")
+  }),
+
+  "half-closes standard input and keeps the output": Effect.gen(function* () {
+    const id = yield* running()
+    const input = Buffer.alloc(1024 * 1024, "0123456789abcdef\n")
+    const { stdout, exitCode } = yield* run(id, { argv: ["sh", "-c", "cat; echo end"] }, input)
+    assert.strictEqual(exitCode, 0)
+    assert.isTrue(stdout === `${input.toString()}end\n`)
+  }),
+
+  "does not end the process when the connection goes": Effect.gen(function* () {
+    const { engine } = yield* Fixture
+    const id = yield* running()
+    const scope = yield* Scope.make()
+    const connection = yield* engine.exec(id, { argv: ["sleep", "300"] }).pipe(Scope.provide(scope))
+    // Engines say that it runs a moment before they know its pid.
+    yield* eventually(engine.inspectExec(connection.execId), ({ hostPid }) => hostPid !== undefined)
+    yield* Scope.close(scope, Exit.void)
+    const state = yield* engine.inspectExec(connection.execId)
+    assert.deepInclude(state, { running: true, exitCode: undefined, containerId: id })
+  }),
+
+  "reports a command that cannot run by error or by code, never as success": Effect.gen(function* () {
+    const id = yield* running()
+    const outcome = yield* Effect.result(run(id, { argv: ["/nope"] }))
+    if (outcome._tag === "Success") assert.include([126, 127, 128], outcome.success.exitCode)
+    else assert.deepInclude(outcome.failure, { _tag: "InvalidRequest", reason: "command-not-found" })
+  }),
+
+  "does not know an exec that never was": Effect.gen(function* () {
+    const { engine } = yield* Fixture
+    assert.deepInclude(yield* Effect.flip(engine.inspectExec("0".repeat(64))), { _tag: "ObjectNotFound", kind: "exec" })
+  }),
+
+  "takes a tar and gives it back": Effect.gen(function* () {
+    const { engine } = yield* Fixture
+    const id = yield* running()
+    const entries = [
+      { name: "d/", mode: 0o755 },
+      { name: "d/a.txt", text: "hello", mode: 0o640 },
+      { name: "d/b", text: "x".repeat(70_000) }
+    ]
+    yield* engine.putArchive(id, "/tmp", Stream.make(tar(entries)))
+    assert.strictEqual((yield* shell(id, "cat /tmp/d/a.txt")).stdout, "hello")
+    const bytes = Buffer.concat(yield* Stream.runCollect(engine.getArchive(id, "/tmp/d")))
+    assert.deepStrictEqual(untar(bytes), { "d/a.txt": "hello", "d/b": "x".repeat(70_000) })
+    const stat = yield* engine.statPath(id, "/tmp/d/a.txt")
+    assert.deepInclude(stat, {
+      name: "a.txt",
+      sizeBytes: 5,
+      mode: 0o640,
+      kind: "file",
+      modifiedAtMillis: 1_700_000_000_000
+    })
+    assert.strictEqual((yield* engine.statPath(id, "/tmp/d")).kind, "directory")
+    yield* shell(id, "ln -s a.txt /tmp/d/link; mkfifo /tmp/d/pipe")
+    assert.deepInclude(yield* engine.statPath(id, "/tmp/d/link"), { kind: "symlink" })
+    assert.strictEqual((yield* engine.statPath(id, "/tmp/d/pipe")).kind, "other")
+  }),
+
+  "lets other calls through after a tar was dropped half-read": Effect.gen(function* () {
+    const { engine } = yield* Fixture
+    const id = yield* running()
+    yield* shell(id, "head -c 8000000 /dev/zero > /tmp/big")
+    assert.lengthOf(yield* Stream.runCollect(Stream.take(engine.getArchive(id, "/tmp/big"), 1)), 1)
+    yield* Effect.timeout(engine.stopContainer(id, { graceSeconds: 0 }), "10 seconds")
+  }),
+
+  "tells a missing path from a read-only root": Effect.gen(function* () {
+    const { engine } = yield* Fixture
+    const id = yield* container({ host: { readOnlyRoot: true } })
+    const put = (path: string) => Effect.flip(engine.putArchive(id, path, Stream.make(tar([{ name: "a", text: "b" }]))))
+    assert.deepInclude(yield* put("/absent"), { _tag: "ObjectNotFound", kind: "path" })
+    assert.deepInclude(yield* put("/tmp"), { _tag: "InvalidRequest", reason: "read-only" })
+    assert.deepInclude(yield* Effect.flip(engine.statPath(id, "/absent")), { _tag: "ObjectNotFound", kind: "path" })
+    assert.deepInclude(yield* Effect.flip(Stream.runDrain(engine.getArchive(id, "/absent"))), {
+      _tag: "ObjectNotFound",
+      kind: "path"
+    })
+  }),
+
+  "keeps the logs of both channels": Effect.gen(function* () {
+    const { engine } = yield* Fixture
+    const id = yield* running({ command: ["sh", "-c", "echo one; echo two >&2; echo three"] })
+    yield* engine.waitContainer(id)
+    const frames = yield* Stream.runCollect(engine.logs(id, { follow: false }))
+    assert.deepStrictEqual([textOf(frames, "stdout"), textOf(frames, "stderr")], ["one\nthree\n", "two\n"])
+    const last = yield* Stream.runCollect(engine.logs(id, { follow: false, tail: 1 }))
+    assert.strictEqual(Buffer.concat(last.map(({ bytes }) => bytes)).toString(), "three\n")
+    const missing = yield* Effect.flip(Stream.runDrain(engine.logs("sbx-test-absent", { follow: false })))
+    assert.strictEqual(missing._tag, "ObjectNotFound")
+  }),
+
+  "follows logs until the container ends": Effect.gen(function* () {
+    const { engine } = yield* Fixture
+    const id = yield* running({
+      command: ["sh", "-c", "echo first; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo last"]
+    })
+    const following = yield* Effect.forkChild(Stream.runCollect(engine.logs(id, { follow: true })))
+    yield* shell(id, "touch /tmp/go")
+    assert.strictEqual(textOf(yield* Fiber.join(following), "stdout"), "first\nlast\n")
+  }),
+
+  "samples a running container at once, and calls a stopped one absent": Effect.gen(function* () {
+    const { engine } = yield* Fixture
+    const id = yield* running({ host: { memoryBytes: 32 * 1024 * 1024, pidsLimit: 16, networkMode: "none" } })
+    const stats = yield* engine.statsContainer(id)
+    if (stats === "absent") return assert.fail("the container runs")
+    assert.isAbove(stats.cpu?.usageNanos ?? 0, 0)
+    assert.isAbove(stats.memory?.usageBytes ?? 0, 0)
+    assert.strictEqual(stats.memory?.limitBytes, 32 * 1024 * 1024)
+    assert.isAtLeast(stats.pids?.current ?? 0, 1)
+    assert.isUndefined(stats.network)
+    yield* engine.stopContainer(id, { graceSeconds: 0 })
+    assert.strictEqual(yield* engine.statsContainer(id), "absent")
+  }),
+
+  "reports no memory limit where none was set": Effect.gen(function* () {
+    const { engine } = yield* Fixture
+    const stats = yield* engine.statsContainer(yield* running())
+    assert.isTrue(stats !== "absent" && stats.memory !== undefined && stats.memory.limitBytes === undefined)
+  })
+}
