@@ -41,7 +41,7 @@ export interface BoundaryCheck {
   readonly probes: ReadonlyArray<Probe>
   /** Pure, total, and never `Held` on a missing reading. */
   readonly judge: (evidence: Evidence, expected: Expectation) => CheckVerdict
-  /** One-step weakenings of the hardened profile that must each turn it to `Breached`: its positive controls, best first. */
+  /** Weakenings of the hardened profile that turn it to `Breached`: its positive controls, tried in order until one fires. */
   readonly weakenings: readonly [WeakeningName, ...ReadonlyArray<WeakeningName>]
   /** Only meaningful where sandbox and host share a kernel. Default false. */
   readonly sharedKernelOnly?: boolean

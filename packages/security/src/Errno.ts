@@ -46,11 +46,11 @@ export const numberOf = (name: ErrnoName): number => numbers[name]
 /** `EPERM` for 1; `errno 1234` for what is not listed here. */
 export const nameOf = (errno: number): string => names.get(errno) ?? `errno ${errno}`
 
-/** glibc, musl and busybox wordings in the C locale; `nonexistent directory` is busybox ash's ENOENT on creation. */
+/** glibc, musl and busybox wordings in the C locale; busybox ash shortens ENOENT to `no such file` and `nonexistent directory`. */
 const texts: ReadonlyArray<readonly [string, ErrnoName]> = [
   ["operation not permitted", "EPERM"],
   ["permission denied", "EACCES"],
-  ["no such file or directory", "ENOENT"],
+  ["no such file", "ENOENT"],
   ["nonexistent directory", "ENOENT"],
   ["no such process", "ESRCH"],
   ["read-only file system", "EROFS"],

@@ -1,5 +1,5 @@
 /**
- * One step away from the hardened profile, as data: what a positive control is made of. Each is a dangerous subject: it runs
+ * Steps away from the hardened profile, one unless it says so, as data: what a positive control is made of. Each is a dangerous subject: it runs
  * for a moment, with nothing in it but our probes, on an engine where that is allowed.
  */
 import type { ContainerSpec, HostSettings } from "@sbx/engine/ContainerSpec"
@@ -53,6 +53,28 @@ const table = {
   })),
   newPrivileges: host("no-new-privileges off", (s) => ({ securityOpt: options(s, "no-new-privileges") })),
   defaultCapabilities: host("the engine's default capabilities", () => ({ capDrop: [] })),
+  /**
+   * Several steps: engines put capabilities into force for a configured root only, no-new-privileges keeps a root exec in another
+   * user's container without any, and the filter would answer before the capability is asked for. Not `privileged`, which an
+   * engine without CAP_SYS_RESOURCE cannot give to root.
+   */
+  capableRoot: {
+    description: "root inside with capabilities over the host's kernel and no filter",
+    apply: (spec) => ({
+      ...spec,
+      user: "0:0",
+      host: {
+        ...spec.host,
+        capAdd: ["SYS_ADMIN", "SYS_MODULE", "SYS_BOOT", "SYS_TIME", "SYS_CHROOT", "NET_RAW", "DAC_READ_SEARCH"],
+        securityOpt: [...options(spec.host ?? {}, "seccomp"), "seccomp=unconfined"]
+      }
+    })
+  },
+  /** Two steps, for the same reason. */
+  defaultCapabilitiesRoot: {
+    description: "the engine's default capabilities, and root inside",
+    apply: (spec) => ({ ...spec, user: "0:0", host: { ...spec.host, capDrop: [] } })
+  },
   rootUser: { description: "root inside", apply: (spec) => ({ ...spec, user: "0:0" }) },
   rootGroup: host("supplementary group root", () => ({ groupAdd: ["0"] })),
   hostPid: host("host pid namespace", () => ({ pidMode: "host" })),

@@ -16,9 +16,10 @@ export const capBounding: BoundaryCheck = {
   description: "No capability can be gained: the bounding set is empty.",
   probes: [...statuses, pidNamespace],
   judge: judging(function* (evidence) {
+    const foreign = yield* hostPidNamespace(evidence)
     const shown: Array<string> = []
     for (const status of statuses) {
-      if (status === firstStatus && hostPidNamespace(evidence)) continue
+      if (status === firstStatus && foreign) continue
       const set = yield* capabilitySet(evidence, status, "CapBnd")
       if (set !== 0n) return breached(show(status, "CapBnd", set.toString(16)))
       shown.push(show(status, "CapBnd", "0"))

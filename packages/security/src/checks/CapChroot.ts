@@ -11,5 +11,5 @@ export const capChroot = gateCheck({
   sharedKernelOnly: true,
 
   gates: [{ probe: syscall("chroot", [{ text: "/" }], "root"), gate: ["EPERM"], open: [], absent: ["ENOSYS"] }],
-  weakenings: ["privileged"]
+  weakenings: ["capableRoot"]
 })

@@ -23,5 +23,5 @@ export const capEffective: BoundaryCheck = {
     }
     return held(`${sets.join(", ")} are 0 for the user and for uid 0`)
   }),
-  weakenings: ["defaultCapabilities", "privileged"]
+  weakenings: ["capableRoot", "defaultCapabilitiesRoot"]
 }

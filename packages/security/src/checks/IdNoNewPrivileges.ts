@@ -14,9 +14,10 @@ export const idNoNewPrivileges: BoundaryCheck = {
   description: "No process can gain privileges by executing a file.",
   probes: [selfStatus, rootStatus, firstStatus, pidNamespace],
   judge: judging(function* (evidence) {
+    const foreign = yield* hostPidNamespace(evidence)
     const shown: Array<string> = []
     for (const status of [selfStatus, rootStatus, firstStatus]) {
-      if (status === firstStatus && hostPidNamespace(evidence)) continue
+      if (status === firstStatus && foreign) continue
       const flag = yield* requiredField(evidence, status, "NoNewPrivs")
       if (flag !== "1") return breached(show(status, "NoNewPrivs", flag))
       shown.push(show(status, "NoNewPrivs", flag))

@@ -14,9 +14,10 @@ export const idNonroot: BoundaryCheck = {
   description: "Nothing inside runs as root by default.",
   probes: [selfStatus, firstStatus, pidNamespace],
   judge: judging(function* (evidence) {
+    const foreign = yield* hostPidNamespace(evidence)
     const shown: Array<string> = []
     for (const status of [selfStatus, firstStatus]) {
-      if (status === firstStatus && hostPidNamespace(evidence)) continue
+      if (status === firstStatus && foreign) continue
       const uids = yield* requiredField(evidence, status, "Uid")
       if (uids.split(/\s+/).includes("0")) return breached(show(status, "Uid", uids))
       shown.push(show(status, "Uid", uids))

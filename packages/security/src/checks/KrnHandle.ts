@@ -18,5 +18,5 @@ export const krnHandle = gateCheck({
       absent: ["ENOSYS"]
     }
   ],
-  weakenings: ["privileged"]
+  weakenings: ["capableRoot"]
 })

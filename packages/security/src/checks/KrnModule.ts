@@ -13,5 +13,5 @@ export const krnModule = gateCheck({
   gates: [
     { probe: syscall("delete_module", [0, 0], "root"), gate: ["EPERM"], open: ["EFAULT", "ENOENT"], absent: ["ENOSYS"] }
   ],
-  weakenings: ["privileged"]
+  weakenings: ["capableRoot"]
 })

@@ -18,5 +18,5 @@ export const krnMount = gateCheck({
       absent: ["ENOSYS"]
     }
   ],
-  weakenings: ["privileged"]
+  weakenings: ["capableRoot"]
 })

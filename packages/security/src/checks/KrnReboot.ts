@@ -11,5 +11,5 @@ export const krnReboot = gateCheck({
   sharedKernelOnly: true,
 
   gates: [{ probe: syscall("reboot", [0, 0, 0, 0], "root"), gate: ["EPERM"], open: ["EINVAL"], absent: ["ENOSYS"] }],
-  weakenings: ["privileged"]
+  weakenings: ["capableRoot"]
 })

@@ -18,5 +18,5 @@ export const krnTime = gateCheck({
       absent: ["ENOSYS"]
     }
   ],
-  weakenings: ["privileged"]
+  weakenings: ["capableRoot"]
 })

@@ -18,5 +18,5 @@ export const netEgressTcp = gateCheck({
       absent: []
     }
   ],
-  weakenings: ["bridgeNetwork", "hostNetwork"]
+  weakenings: ["bridgeNetwork"]
 })

@@ -18,5 +18,5 @@ export const netRawSocket = gateCheck({
       absent: ["EAFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT"]
     }
   ],
-  weakenings: ["privileged", "defaultCapabilities"]
+  weakenings: ["capableRoot", "defaultCapabilitiesRoot"]
 })

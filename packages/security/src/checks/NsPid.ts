@@ -1,7 +1,8 @@
 /** A pid namespace of its own: host processes cannot be seen or signalled. */
 import { namespaceCheck } from "../internal/namespaceCheck.ts"
-import type { Evidence } from "../Evidence.ts"
-import { answerOf } from "../Evidence.ts"
+import * as Result from "effect/Result"
+import type { Evidence, Reading } from "../Evidence.ts"
+import { line } from "../Evidence.ts"
 import { readLink } from "../Probe.ts"
 
 export const nsPid = namespaceCheck("pid", {
@@ -17,7 +18,5 @@ export const nsPid = namespaceCheck("pid", {
 export const pidNamespace = readLink("/proc/self/ns/pid")
 
 /** True when /proc/1 is the host's init, whose status says nothing about the container. */
-export const hostPidNamespace = (evidence: Evidence): boolean => {
-  const answer = answerOf(evidence, pidNamespace)
-  return answer._tag === "Text" && answer.lines[0] === "pid:[4026531836]"
-}
+export const hostPidNamespace = (evidence: Evidence): Reading<boolean> =>
+  Result.map(line(evidence, pidNamespace), (link) => link === "pid:[4026531836]")

@@ -36,5 +36,5 @@ export const procMask: BoundaryCheck = {
       ? held(`masked: ${present.join(", ")}`)
       : notApplicable(`this kernel has none of ${names.join(", ")}`)
   }),
-  weakenings: ["unmaskedPaths", "privileged"]
+  weakenings: ["unmaskedPaths"]
 }

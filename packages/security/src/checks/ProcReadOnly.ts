@@ -38,5 +38,5 @@ export const procReadOnly: BoundaryCheck = {
       ? held(shown)
       : notRun(shown)
   }),
-  weakenings: ["writableProc", "privileged"]
+  weakenings: ["writableProc"]
 }

@@ -13,15 +13,11 @@ const unlimitedFrom = 2 ** 62
 /** A file of the container's cgroup. */
 export const cgroupFile = (path: string): Probe => readText(`/sys/fs/cgroup/${path}`)
 
-/** First line of the first of the files that exists; undefined when none does. */
-export const firstPresent = (evidence: Evidence, files: ReadonlyArray<Probe>): Reading<string | undefined> => {
-  for (const file of files) {
-    const reading = textIfPresent(evidence, file)
-    if (Result.isFailure(reading)) return Result.fail(reading.failure)
-    if (reading.success?.[0] !== undefined) return Result.succeed(reading.success[0])
-  }
-  return Result.succeed(undefined)
-}
+/** First line of the first of the files that exists; undefined when none does. Any file that cannot be told is `NotRun`. */
+export const firstPresent = (evidence: Evidence, files: ReadonlyArray<Probe>): Reading<string | undefined> =>
+  Result.map(Result.all(files.map((file) => textIfPresent(evidence, file))), (found) =>
+    found.map((lines) => lines?.[0]).find((line) => line !== undefined)
+  )
 
 /** Like {@link firstPresent}; `NotRun` when none exists. */
 export const required = (evidence: Evidence, files: ReadonlyArray<Probe>, what: string): Reading<string> =>

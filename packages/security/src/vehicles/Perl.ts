@@ -11,27 +11,27 @@ import { numberOf } from "../SyscallTable.ts"
 const prelude = (nonce: string): string => `$| = 1; $SIG{PIPE} = 'IGNORE'; my $n = '${nonce}';
 sub h { pack 'H*', $_[0] }
 sub say1 { print "$n $_[0] $_[1] $_[2]\\n" }
-sub no { say1($_[0], 'no', $_[1]) }
+sub bad { say1($_[0], 'no', $_[1]) }
 sub ok { say1($_[0], 'ok', $_[1]) }
 sub line { my ($i, $l) = @_; $l =~ s/[^\\x20-\\x7e\\t]/?/g; say1($i, 't', substr($l, 0, 4096)) }
 sub readtext { my ($i, $p) = @_; my ($c, $l) = (0);
-  open(my $f, '<', $p) or return no($i, $!+0);
+  open(my $f, '<', $p) or return bad($i, $!+0);
   while (1) { $! = 0; $l = <$f>; last unless defined $l; last if $c++ >= ${maxLines}; chomp $l; line($i, $l) }
-  return no($i, $!+0) if !defined $l && $!+0;
+  return bad($i, $!+0) if !defined $l && $!+0;
   say1($i, 'end', defined $l ? 'cut' : 'all') }
 sub listdir { my ($i, $p) = @_;
-  opendir(my $d, $p) or return no($i, $!+0);
+  opendir(my $d, $p) or return bad($i, $!+0);
   my $c = 0; for (sort readdir $d) { next if $_ eq '.' || $_ eq '..'; last if $c++ >= ${maxLines}; line($i, $_) }
   say1($i, 'end', $c > ${maxLines} ? 'cut' : 'all') }
-sub readlnk { my ($i, $p) = @_; my $l = readlink $p; return no($i, $!+0) unless defined $l; line($i, $l); say1($i, 'end', 'all') }
-sub openw { my ($i, $p) = @_; sysopen(my $f, $p, 1|02000|04000) ? ok($i, 0) : no($i, $!+0) }
-sub create { my ($i, $p) = @_; if (sysopen(my $f, $p, 1|0100|0200, 0600)) { unlink $p; ok($i, 0) } else { no($i, $!+0) } }
-sub ret { my ($i, $r) = @_; $r == -1 ? no($i, $!+0) : ok($i, $r+0) }
-sub sock { my ($i, $f, $t, $p) = @_; socket(my $s, $f, $t, $p) ? ok($i, 0) : no($i, $!+0) }
+sub readlnk { my ($i, $p) = @_; my $l = readlink $p; return bad($i, $!+0) unless defined $l; line($i, $l); say1($i, 'end', 'all') }
+sub openw { my ($i, $p) = @_; sysopen(my $f, $p, 1|02000|04000) ? ok($i, 0) : bad($i, $!+0) }
+sub create { my ($i, $p) = @_; if (sysopen(my $f, $p, 1|0100|0200, 0600)) { unlink $p; ok($i, 0) } else { bad($i, $!+0) } }
+sub ret { my ($i, $r) = @_; $r == -1 ? bad($i, $!+0) : ok($i, $r+0) }
+sub sock { my ($i, $f, $t, $p) = @_; socket(my $s, $f, $t, $p) ? ok($i, 0) : bad($i, $!+0) }
 sub conn { my ($i, $t, $port, @ip) = @_;
   socket(my $s, 2, $t|04000, 0) or return say1($i, 'msg', "socket: errno ".($!+0));
-  connect($s, pack('S n C4 x8', 2, $port, @ip)) ? ok($i, 0) : no($i, $!+0) }
-sub sig { my ($i, $p) = @_; kill(0, $p) ? ok($i, 0) : no($i, $!+0) }
+  connect($s, pack('S n C4 x8', 2, $port, @ip)) ? ok($i, 0) : bad($i, $!+0) }
+sub sig { my ($i, $p) = @_; kill(0, $p) ? ok($i, 0) : bad($i, $!+0) }
 `
 
 const argument = (value: SyscallArgument, place: number): { readonly setup: string; readonly use: string } =>
