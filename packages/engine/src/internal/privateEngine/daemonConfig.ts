@@ -18,8 +18,6 @@ export const daemonConfig = (paths: EnginePaths): string =>
     "exec-opts": ["native.cgroupdriver=cgroupfs"],
     // Lowering the score needs CAP_SYS_RESOURCE, which nested and hardened hosts lack; 0 needs nothing.
     "oom-score-adjust": 0,
-    // Containers are sandboxes: a short grace, then SIGKILL.
-    "shutdown-timeout": 3,
     "log-level": "warn",
     // No proxy process a port: nothing but the engine's own namespace can reach the ports.
     "userland-proxy": false,

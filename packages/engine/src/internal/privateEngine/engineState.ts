@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { EnginePaths } from "./enginePaths.ts"
 import { type EngineVersion, probeEndpoint } from "./probeEndpoint.ts"
-import { isAlive, isOwnedProcess, type ProcessIdentity, startTimeOf } from "./processes.ts"
+import { isAlive, type ProcessIdentity, startTimeOf } from "./processes.ts"
 import { within } from "./within.ts"
 
 const answerMillis = 2_000
@@ -41,21 +41,12 @@ export const answeringEngine = Effect.fnUntraced(function* (
   return yield* probeEndpoint(`unix://${paths.socket}`, answerMillis).pipe(Effect.orElseSucceed(() => undefined))
 })
 
-/** dockerd restarts a dead containerd within seconds (supervisor of libcontainerd); until then it cannot start containers. */
-const containerdLives = Effect.fnUntraced(function* (paths: EnginePaths) {
-  const fs = yield* FileSystem.FileSystem
-  const text = yield* fs
-    .readFileString(`${paths.execRoot}/containerd/containerd.pid`)
-    .pipe(Effect.orElseSucceed(() => ""))
-  const pid = Number.parseInt(text, 10)
-  return Number.isInteger(pid) && isOwnedProcess(pid, paths.id)
-})
-
-/** True when a client can use it now: the daemon answers and its containerd lives. */
+/**
+ * True when a client can use it now: the daemon answers and reaches its containerd. dockerd restarts a dead containerd within
+ * seconds by itself (libcontainerd's supervisor) but cannot start containers until then.
+ */
 export const isServing = (paths: EnginePaths): Effect.Effect<boolean, never, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    return (yield* answeringEngine(paths)) !== undefined && (yield* containerdLives(paths))
-  })
+  Effect.map(answeringEngine(paths), (answer) => answer?.components.includes("containerd") ?? false)
 
 /** Waits while a daemon of ours lives, in case it is still starting or overloaded; a stuck one is given up at the deadline. */
 export const becomesServing = Effect.fnUntraced(function* (

@@ -27,12 +27,21 @@ const orphan = (
     })
   )
 
+/** By rename, because a shell may still be reading the old file line by line. */
+const installScript = Effect.fnUntraced(function* (file: string, text: string) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.writeFileString(`${file}.new`, text)
+  yield* fs.rename(`${file}.new`, file)
+})
+
 const prepare = Effect.fnUntraced(function* (paths: EnginePaths) {
   const fs = yield* FileSystem.FileSystem
   for (const directory of [paths.dataRoot, `${paths.home}/ns`, paths.run]) {
     yield* fs.makeDirectory(directory, { recursive: true, mode: 0o711 })
   }
   yield* fs.writeFileString(paths.daemonConfig, daemonConfig(paths))
+  yield* installScript(`${paths.home}/start.sh`, startScript)
+  yield* installScript(`${paths.home}/supervisor.sh`, supervisorScript)
   yield* fs.rename(paths.log, `${paths.log}.1`).pipe(Effect.ignore)
   yield* fs.writeFileString(paths.used, "")
 })
@@ -54,11 +63,7 @@ export const launch = Effect.fnUntraced(function* (
   prefix: string
 ): Effect.fn.Return<string | undefined, PlatformError.PlatformError, Platform> {
   yield* prepare(paths)
-  yield* orphan(
-    paths,
-    paths.log,
-    unshareArgs.concat("sh", "-c", startScript, "sbx-engine", paths.run, paths.home, prefix)
-  )
+  yield* orphan(paths, paths.log, unshareArgs.concat("sh", `${paths.home}/start.sh`, paths.run, paths.home, prefix))
   const settled = Effect.gen(function* () {
     return (yield* isServing(paths)) || (yield* failureSoFar(paths)) !== undefined
   })
@@ -73,15 +78,13 @@ export const ensureSupervisor = Effect.fnUntraced(function* (
   idleSeconds: number
 ): Effect.fn.Return<void, PlatformError.PlatformError, Platform> {
   const poll = Math.max(1, Math.min(15, Math.floor(idleSeconds / 4)))
-  yield* orphan(
-    paths,
-    `${paths.home}/supervisor.log`,
-    ["sh", "-c", supervisorScript, "sbx-engine-supervisor"].concat(
-      paths.id,
-      paths.run,
-      paths.home,
-      String(idleSeconds),
-      String(poll)
-    )
-  )
+  yield* orphan(paths, `${paths.home}/supervisor.log`, [
+    "sh",
+    `${paths.home}/supervisor.sh`,
+    paths.id,
+    paths.run,
+    paths.home,
+    String(idleSeconds),
+    String(poll)
+  ])
 })

@@ -20,9 +20,17 @@ export class EndpointUnreachable extends Schema.TaggedError<EndpointUnreachable>
 export interface EngineVersion {
   readonly version: string
   readonly apiVersion: string
+  /** Docker lists containerd only while it can talk to it (moby: fillContainerdVersion); other engines list other things. */
+  readonly components: ReadonlyArray<string>
 }
 
-const VersionAnswer = Schema.fromJsonString(Schema.Struct({ Version: Schema.String, ApiVersion: Schema.String }))
+const VersionAnswer = Schema.fromJsonString(
+  Schema.Struct({
+    Version: Schema.String,
+    ApiVersion: Schema.String,
+    Components: Schema.optional(Schema.NullOr(Schema.Array(Schema.Struct({ Name: Schema.String }))))
+  })
+)
 const decodeVersion = Schema.decodeUnknownEffect(VersionAnswer)
 
 const reasons: Readonly<Record<string, EndpointUnreachable["reason"]>> = {
@@ -80,5 +88,6 @@ export const probeEndpoint = Effect.fnUntraced(function* (
       () => new EndpointUnreachable({ address, reason: "not-an-engine", detail: "the answer is not that of an engine" })
     )
   )
-  return { version: answer.Version, apiVersion: answer.ApiVersion }
+  const components = (answer.Components ?? []).map(({ Name }) => Name)
+  return { version: answer.Version, apiVersion: answer.ApiVersion, components }
 })

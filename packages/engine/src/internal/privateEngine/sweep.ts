@@ -12,15 +12,26 @@ import { listLeftovers, releaseMounts, removeCgroups, thawCgroups } from "./left
 import { ownedProcesses, signalOwned } from "./processes.ts"
 import { within } from "./within.ts"
 
+/** Sandboxes get this long to end on SIGTERM, milliseconds. dockerd itself would wait 15 s (container stop time-out plus 5 s). */
+const containerGrace = 2_000
+const daemonGrace = 6_000
+
+const killContained = Effect.fnUntraced(function* (paths: EnginePaths) {
+  yield* thawCgroups(paths.id)
+  const owned = yield* ownedProcesses(paths.id)
+  for (const { pid, contained } of owned) if (contained) yield* signalOwned(pid, paths.id, "SIGKILL")
+})
+
 /** Lets the daemon stop its containers and write its state; returns early when there is none. */
 const stopDaemon = Effect.fnUntraced(function* (paths: EnginePaths) {
   const daemon = yield* liveDaemon(paths)
   if (daemon === undefined) return
+  const ended = Effect.map(liveDaemon(paths), (alive) => alive === undefined)
+  yield* thawCgroups(paths.id)
   yield* signalOwned(daemon.pid, paths.id, "SIGTERM")
-  yield* within(
-    8_000,
-    Effect.map(liveDaemon(paths), (alive) => alive === undefined)
-  )
+  if (yield* within(containerGrace, ended)) return
+  yield* killContained(paths)
+  yield* within(daemonGrace, ended)
 })
 
 /** New children may appear while their parents die, so it repeats until a listing is empty. */
