@@ -22,17 +22,9 @@ const host = (description: string, change: (settings: HostSettings) => HostSetti
   apply: (spec) => ({ ...spec, host: { ...spec.host, ...change(spec.host ?? {}) } })
 })
 
-const without = <K extends keyof HostSettings>(
-  settings: HostSettings,
-  ...keys: ReadonlyArray<K>
-): Omit<HostSettings, K> => {
-  const dropped = new Set<string>(keys)
-  return Object.fromEntries(Object.entries(settings).filter(([key]) => !dropped.has(key))) as Omit<HostSettings, K>
-}
-
-const dropping = (description: string, ...keys: ReadonlyArray<keyof HostSettings>): Weakening => ({
+const dropping = (description: string, rest: (settings: HostSettings) => HostSettings): Weakening => ({
   description,
-  apply: (spec) => ({ ...spec, host: without(spec.host ?? {}, ...keys) })
+  apply: (spec) => ({ ...spec, host: rest(spec.host ?? {}) })
 })
 
 const options = (settings: HostSettings, prefix: string): ReadonlyArray<string> =>
@@ -81,7 +73,10 @@ const table = {
   hostIpc: host("host ipc namespace", () => ({ ipcMode: "host" })),
   hostUts: {
     description: "host uts namespace",
-    apply: ({ hostname: _, ...spec }) => ({ ...spec, host: { ...spec.host, utsMode: "host" } })
+    apply: (spec) => {
+      const { hostname: _, ...rest } = spec
+      return { ...rest, host: { ...spec.host, utsMode: "host" } }
+    }
   },
   /** Without effect on an engine that does not remap. */
   hostUserns: host("host user namespace", () => ({ usernsMode: "host" })),
@@ -114,11 +109,23 @@ const table = {
     tmpfs: { ...s.tmpfs, "/sbx-scratch": "rw,suid,dev,exec" }
   })),
   largeShm: host("8 GiB of shared memory", () => ({ shmSizeBytes: 8 * 1024 ** 3 })),
-  noMemoryLimit: dropping("no memory limit", "memoryBytes", "memorySwapBytes", "memorySwappiness"),
+  noMemoryLimit: dropping("no memory limit", (settings) => {
+    const { memoryBytes: _0, memorySwapBytes: _1, memorySwappiness: _2, ...rest } = settings
+    return rest
+  }),
   unlimitedSwap: host("unlimited swap", () => ({ memorySwapBytes: -1 })),
-  noPidsLimit: dropping("no pids limit", "pidsLimit"),
-  noCpuLimit: dropping("no cpu limit", "nanoCpus"),
-  noUlimits: dropping("no ulimits", "ulimits"),
+  noPidsLimit: dropping("no pids limit", (settings) => {
+    const { pidsLimit: _, ...rest } = settings
+    return rest
+  }),
+  noCpuLimit: dropping("no cpu limit", (settings) => {
+    const { nanoCpus: _, ...rest } = settings
+    return rest
+  }),
+  noUlimits: dropping("no ulimits", (settings) => {
+    const { ulimits: _, ...rest } = settings
+    return rest
+  }),
   /** cgroup v2 has no such switch: the engine ignores it there. */
   oomKillDisabled: {
     description: "out-of-memory killer off",
