@@ -4,8 +4,8 @@
  */
 import { Duration, Effect, Layer, PubSub, Schema } from "effect"
 import { Journal, JournalUnavailable } from "./Journal.ts"
-import type { Hub } from "./internal/hub.ts"
-import { hubCapacity, makeHub } from "./internal/hub.ts"
+import type { Hub, Tuning } from "./internal/hub.ts"
+import { defaults, makeHub } from "./internal/hub.ts"
 import { makeJournal } from "./internal/makeJournal.ts"
 import { isOwned, takeOwnership } from "./internal/ownership.ts"
 import { checkReadable, checkWritable } from "./internal/sqliteFile.ts"
@@ -41,8 +41,8 @@ export class JournalFormatUnsupported extends Schema.TaggedError<JournalFormatUn
 export interface WriterOptions {
   /** Path of the journal file. Its directory must exist; `<path>.lock`, `-wal` and `-shm` lie beside it. */
   readonly path: string
-  /** Batches kept for a live subscriber before it reads the file again. Default 64. */
-  readonly hubCapacity?: number
+  /** Sizes of subscriptions; the defaults suit every use but tests. */
+  readonly tuning?: Partial<Tuning>
 }
 
 /**
@@ -56,12 +56,14 @@ export const layer = (
     Journal,
     Effect.gen(function* () {
       const { path } = options
+      const { hubCapacity, pageSize } = { ...defaults, ...options.tuning }
       yield* checkWritable(path)
       if (!(yield* takeOwnership(path))) return yield* new JournalLocked({ path, ...(yield* readHolder(path)) })
       const storage = yield* openWriter(path)
       if ("found" in storage) return yield* new JournalFormatUnsupported({ path, ...storage })
-      const hub = yield* makeHub(options.hubCapacity ?? hubCapacity)
-      return makeJournal(storage, hub, storage.digest, yield* makeWriter(storage, hub))
+      const hub = yield* makeHub(hubCapacity)
+      const submit = yield* makeWriter(storage, hub)
+      return makeJournal({ storage, hub, pageSize, digest: storage.digest, submit })
     })
   )
 
@@ -83,7 +85,7 @@ export const layerReader = (
       yield* checkReadable(path)
       const reader = yield* openReader(path)
       if ("found" in reader) return yield* new JournalFormatUnsupported({ path, ...reader })
-      const hub = yield* makeHub(hubCapacity)
+      const hub = yield* makeHub(defaults.hubCapacity)
       yield* Effect.forkScoped(watch(reader, hub, options.pollEvery ?? Duration.millis(25)))
       const refusal = new JournalUnavailable({
         operation: "append to",
@@ -91,12 +93,13 @@ export const layerReader = (
         detail: "it was opened by a reader",
         path
       })
-      return makeJournal(
-        reader.storage,
+      return makeJournal({
+        storage: reader.storage,
         hub,
-        (content) => content,
-        () => Effect.fail(refusal)
-      )
+        pageSize: defaults.pageSize,
+        digest: (content) => content,
+        submit: () => Effect.fail(refusal)
+      })
     })
   )
 

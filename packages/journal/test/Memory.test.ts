@@ -5,7 +5,7 @@ import * as Memory from "@sbx/journal/Memory"
 import { journalContract } from "./contract.ts"
 import { event, stream } from "./laws.ts"
 
-journalContract("Memory", (options) => Memory.layerWith(options), { runs: 200 })
+journalContract("Memory", Memory.layerWith, { runs: 200 })
 
 describe("Memory", () => {
   it.live("answers every append and ends every subscription when its scope closes", () =>

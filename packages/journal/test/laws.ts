@@ -3,7 +3,7 @@
  * so that the suite can be run on faulty doubles too, to show that it would notice.
  */
 import { assert } from "@effect/vitest"
-import { Effect, Fiber, Result, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, Result, Stream } from "effect"
 import type { EncodedEvent } from "@sbx/journal/Journal"
 import * as Journal from "@sbx/journal/Journal"
 
@@ -177,6 +177,26 @@ const envelope: Law = Effect.gen(function* () {
   })
 })
 
+const brokenRequests: Law = Effect.gen(function* () {
+  const journal = yield* Journal.Journal
+  const append = (encoded: EncodedEvent, causation?: number) =>
+    Effect.exit(journal.append(a, [encoded], { expected: Journal.any, causation }))
+  const exits = yield* Effect.all(
+    [
+      append({ ...event(1), schemaVersion: 0.5 }),
+      append({ ...event(1), schemaVersion: 0 }),
+      append(event(1), 1.5),
+      append(event(1))
+    ],
+    { concurrency: "unbounded" }
+  )
+  assert.deepStrictEqual(
+    exits.map((exit) => Exit.isFailure(exit) && Cause.hasDies(exit.cause)),
+    [true, true, true, false]
+  )
+  assert.strictEqual(yield* journal.head, 1)
+})
+
 const closing: Law = Effect.gen(function* () {
   const journal = yield* Journal.Journal
   const missing = yield* Effect.flip(journal.close(a))
@@ -252,6 +272,7 @@ export const laws: Readonly<Record<string, Law>> = {
   "fails a conflicting append alone, not its batch": conflictIsolation,
   "reads ranges and filters across page borders": reading,
   "gives back every field and payload as written": envelope,
+  "dies of a malformed request alone, not with its batch": brokenRequests,
   "closes streams once and for all": closing,
   "completes awaitPosition when the head is there, not before": waiting,
   "marks catching up and progress under filters": marks

@@ -8,8 +8,14 @@ import { categoryOf, JournalUnavailable } from "../Journal.ts"
 import type { Request } from "./decideBatch.ts"
 import type { Row } from "./storage.ts"
 
+/** Throws on what the types cannot exclude: it would otherwise fail a whole batch of innocent neighbours. */
 export const toTexts = (events: ReadonlyArray<EncodedEvent>): Request["events"] =>
-  events.map(({ type, schemaVersion, payload }) => ({ type, schemaVersion, payload: JSON.stringify(payload) }))
+  events.map(({ type, schemaVersion, payload }) => {
+    const text: string | undefined = JSON.stringify(payload)
+    if (text === undefined) throw new Error(`the payload of ${type} is not JSON`)
+    if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1) throw new Error(`${type} has no schema version`)
+    return { type, schemaVersion, payload: text }
+  })
 
 /** What a command id stands for: the events and whether they close the stream, not the expectation. */
 export const contentOf = (events: Request["events"], closes: boolean): string =>

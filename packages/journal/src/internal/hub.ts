@@ -14,8 +14,15 @@ export type Announcement =
 
 export type Hub = PubSub.PubSub<Announcement>
 
-/** Batches kept for a subscriber before it is sent back to reading pages. */
-export const hubCapacity = 64
+/** Sizes that only trade memory for time; tests lower them to reach every path with few events. */
+export interface Tuning {
+  /** Batches kept for a live subscriber before it is sent back to reading pages. */
+  readonly hubCapacity: number
+  /** Positions looked at per page: bounds the time of one synchronous read, filtered or not. */
+  readonly pageSize: number
+}
+
+export const defaults: Tuning = { hubCapacity: 64, pageSize: 1000 }
 
 /** A hub whose end is told to every subscriber, late ones included. */
 export const makeHub = (capacity: number): Effect.Effect<Hub, never, Scope.Scope> =>

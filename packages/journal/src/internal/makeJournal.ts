@@ -5,26 +5,30 @@ import { closedType, Journal, streamExists } from "../Journal.ts"
 import { contentOf, matches, toRecorded, toTexts } from "./envelope.ts"
 import type { Hub } from "./hub.ts"
 import type { ReadStorage } from "./storage.ts"
-import { awaitPosition, pageSize, subscribe } from "./subscription.ts"
+import { awaitPosition, subscribe } from "./subscription.ts"
 import type { Submit } from "./writer.ts"
 
-export const makeJournal = (
-  storage: ReadStorage,
-  hub: Hub,
-  digest: (content: string) => string,
-  submit: Submit
-): Journal["Service"] =>
+export interface Parts {
+  readonly storage: ReadStorage
+  readonly hub: Hub
+  readonly pageSize: number
+  readonly digest: (content: string) => string
+  readonly submit: Submit
+}
+
+export const makeJournal = ({ storage, hub, pageSize, digest, submit }: Parts): Journal["Service"] =>
   Journal.of({
     id: storage.id,
     epoch: storage.epoch,
     head: storage.head,
     append: Effect.fn("Journal.append")((stream, events, options) =>
-      submit(toRequest(digest, stream, events, options))
+      Effect.suspend(() => submit(toRequest(digest, stream, events, options)))
     ),
     close: Effect.fn("Journal.close")((stream) => submitClose(submit, stream)),
-    read: (stream, range) => readStream(storage, stream, range?.fromVersion ?? 1, range?.toVersion ?? Infinity),
-    readAll: (range) => readAll(storage, range?.after ?? 0, range?.to, range?.filter),
-    subscribe: (options) => subscribe(storage, hub, options),
+    read: (stream, range) =>
+      readStream(storage, pageSize, stream, range?.fromVersion ?? 1, range?.toVersion ?? Infinity),
+    readAll: (range) => readAll(storage, pageSize, range?.after ?? 0, range?.to, range?.filter),
+    subscribe: (options) => subscribe(storage, hub, pageSize, options),
     awaitPosition: Effect.fn("Journal.awaitPosition")((position) => awaitPosition(storage, hub, position)),
     streams: Effect.fn("Journal.streams")((filter) =>
       storage.streams(filter?.category, filter?.open === undefined ? undefined : filter.open ? "open" : "closed")
@@ -38,6 +42,7 @@ const toRequest = (
   { commandId, expected, causation, correlation, closes = false }: AppendOptions
 ) => {
   const events = toTexts(encoded)
+  if (causation !== undefined && !Number.isSafeInteger(causation)) throw new Error("a causation is a position")
   const command = commandId === undefined ? undefined : { id: commandId, digest: digest(contentOf(events, closes)) }
   return { stream, events, expected, command, causation, correlation, closes, whenClosed: "refuse" } as const
 }
@@ -56,6 +61,7 @@ const submitClose = (submit: Submit, stream: StreamName) =>
 
 const readStream = (
   storage: ReadStorage,
+  pageSize: number,
   stream: StreamName,
   fromVersion: number,
   toVersion: number
@@ -73,6 +79,7 @@ const readStream = (
 
 const readAll = (
   storage: ReadStorage,
+  pageSize: number,
   after: number,
   to: number | undefined,
   filter: Filter | undefined

@@ -10,8 +10,8 @@ import { attempt, SQLITE_BUSY, sqliteCode, unavailable } from "./sqliteError.ts"
 
 export const lockPath = (path: string) => `${path}.lock`
 
-/** A probe holds a shared lock for microseconds; an owner waits it out. Freed 0.3 ms after a kill -9, as measured. */
-const patienceMillis = 100
+/** A probe holds a shared lock for microseconds; an owner waits it out, in vain only before a live rival. Freed 0.3 ms after a kill -9, as measured. */
+const patienceMillis = 250
 
 /** Takes the lock for the scope. Succeeds with false when another writer, in whatever process, holds it. */
 export const takeOwnership = (path: string) =>

@@ -9,9 +9,6 @@ import type { Announcement, Hub } from "./hub.ts"
 import { journalClosed } from "./hub.ts"
 import type { ReadStorage } from "./storage.ts"
 
-/** Positions looked at per page: bounds the time of one synchronous read, filtered or not. */
-export const pageSize = 1000
-
 interface State {
   /** Last position looked at, never the head. */
   readonly last: number
@@ -24,17 +21,19 @@ interface Source {
   readonly storage: ReadStorage
   readonly inbox: PubSub.Subscription<Announcement>
   readonly filter: Filter | undefined
+  readonly pageSize: number
 }
 
 export const subscribe = (
   storage: ReadStorage,
   hub: Hub,
+  pageSize: number,
   options: { readonly from: From; readonly filter?: Filter | undefined }
 ): Stream.Stream<Delivery, JournalUnavailable> =>
   Stream.unwrap(
     Effect.gen(function* () {
       // The inbox opens before the first look at the head: a commit in between is in one of the two.
-      const source = { storage, inbox: yield* PubSub.subscribe(hub), filter: options.filter }
+      const source = { storage, inbox: yield* PubSub.subscribe(hub), filter: options.filter, pageSize }
       const last = yield* startPosition(storage, options.from)
       return Stream.paginate<State, Delivery, JournalUnavailable>({ last, live: false }, (state) =>
         state.live ? stepLive(source, state.last) : stepPage(source, state.last)
@@ -56,7 +55,7 @@ const startPosition = (storage: ReadStorage, from: From): Effect.Effect<number, 
 const next = (deliveries: ReadonlyArray<Delivery>, state: State) => [deliveries, Option.some(state)] as const
 
 const stepPage = Effect.fnUntraced(function* (
-  { storage, filter }: Source,
+  { storage, filter, pageSize }: Source,
   last: number
 ): Effect.fn.Return<Effect.Success<Step>, JournalUnavailable> {
   const head = yield* storage.head
