@@ -61,16 +61,14 @@ export const statInside = Effect.fnUntraced(function* <E>(
   })
 })
 
-export const fileExists = <E>(
+export const fileExists = Effect.fnUntraced(function* <E>(
   sandbox: Executes<E>,
   path: string
-): Effect.Effect<FileFacts, E | ExpectationFailed | Undecidable> =>
-  Effect.flatMap(statInside(sandbox, path), (facts) =>
-    facts === undefined ? absent(path, "present") : Effect.succeed(facts)
-  )
-
-const absent = (path: string, expected: string) =>
-  Effect.fail(new ExpectationFailed({ what: `the file ${path}`, expected, actual: "absent", context: {} }))
+): Effect.fn.Return<FileFacts, E | ExpectationFailed | Undecidable> {
+  const facts = yield* statInside(sandbox, path)
+  if (facts !== undefined) return facts
+  return yield* new ExpectationFailed({ what: `the file ${path}`, expected: "present", actual: "absent", context: {} })
+})
 
 export const fileAbsent = <E>(
   sandbox: Executes<E>,
