@@ -1,0 +1,269 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Layer } from "effect"
+import { DistributionPackages } from "../src/DistributionPackages.ts"
+import { buildBusybox } from "../src/internal/privateEngine/buildRootFs.ts"
+import { listLeftovers } from "../src/internal/privateEngine/leftovers.ts"
+import { ownedProcesses } from "../src/internal/privateEngine/processes.ts"
+import { within } from "../src/internal/privateEngine/within.ts"
+import * as PrivateEngine from "../src/PrivateEngine.ts"
+import { tiny } from "../src/recipes/Tiny.ts"
+import {
+  api,
+  client,
+  engineLayer,
+  eventually,
+  packagesLayer,
+  pathsOf,
+  pidOf,
+  sh,
+  sleeper,
+  temporary
+} from "./privateEngineHarness.ts"
+
+const roots = new Set<string>()
+
+/** An engine of one test's own; `release` ends it whatever the test left. */
+const ownEngine = (name: string, idleSeconds = 600) => {
+  const stateRoot = temporary(name)
+  roots.add(stateRoot)
+  const layer = engineLayer(stateRoot, idleSeconds)
+  const use = <A, E>(call: (engine: PrivateEngine.PrivateEngine["Service"]) => Effect.Effect<A, E>) =>
+    Effect.flatMap(PrivateEngine.PrivateEngine, call).pipe(Effect.provide(layer))
+  return { stateRoot, paths: pathsOf(stateRoot), use }
+}
+
+const tarFile = `${temporary("tar")}/tiny.tar`
+
+beforeAll(
+  () =>
+    Effect.runPromise(
+      Effect.gen(function* () {
+        const { prefix } = yield* (yield* DistributionPackages).ensure(["busybox-static"])
+        yield* buildBusybox(tiny, prefix, tarFile)
+        yield* (yield* DistributionPackages).ensure(PrivateEngine.enginePackages)
+      }).pipe(Effect.provide(packagesLayer))
+    ),
+  180_000
+)
+afterAll(async () => {
+  for (const root of roots) {
+    const down = Effect.flatMap(PrivateEngine.PrivateEngine, (service) => service.down)
+    await Effect.runPromise(Effect.provide(down, engineLayer(root)))
+    rmSync(root, { recursive: true, force: true })
+  }
+  rmSync(tarFile.replace(/\/[^/]*$/, ""), { recursive: true, force: true })
+}, 60_000)
+
+const listing = (path: string): ReadonlyArray<string> => (existsSync(path) ? readdirSync(path).toSorted() : [])
+
+/** What an engine could change in the host's own namespaces; things that other programs change meanwhile are left out. */
+const hostFacts = () => ({
+  interfaces: listing("/sys/class/net"),
+  routes: readFileSync("/proc/net/route", "utf8"),
+  rules: existsSync("/proc/net/ip_tables_names") ? readFileSync("/proc/net/ip_tables_names", "utf8") : "",
+  forwarding: readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8"),
+  mounts: readFileSync("/proc/self/mountinfo", "utf8").split("\n").length,
+  // What a system-wide docker.io creates: configuration, state, sockets, units, links of the rc levels.
+  etc: listing("/etc"),
+  docker: ["/etc/docker", "/var/lib/docker", "/var/lib/containerd", "/run/docker", "/opt"].map(listing),
+  opt: listing("/opt/containerd"),
+  units: ["/etc/systemd/system", "/lib/systemd/system", "/etc/init.d", "/etc/rc2.d", "/etc/rc3.d"].map(listing),
+  dpkg: readFileSync("/var/lib/dpkg/status", "utf8").length,
+  aptLists: listing("/var/lib/apt/lists")
+})
+
+describe("PrivateEngine and its host", () => {
+  it.live("changes no interface, rule, mount, service, package or list of the host", () =>
+    Effect.gen(function* () {
+      const { paths, use } = ownEngine("host")
+      const before = hostFacts()
+      const rules = firewallRules(yield* prefix)
+      const rulesBefore = rules()
+      yield* use((service) => service.up())
+      yield* loadTiny(paths.socket)
+      yield* sleeper(paths.socket, "sbx-test/tiny:1")
+      assert.deepStrictEqual(hostFacts(), before)
+      assert.strictEqual(rules(), rulesBefore)
+      // The look itself can see: the engine's own namespace does have docker's chains.
+      assert.include(rules(yield* pidOf(paths.id, "dockerd --config-file")), ":DOCKER ")
+      yield* use((service) => service.down)
+      assert.deepStrictEqual(hostFacts(), before)
+    })
+  )
+
+  it.live("keeps every process but the supervisor out of the host's network and mount namespaces", () =>
+    Effect.gen(function* () {
+      const { paths, use } = ownEngine("host")
+      yield* use((service) => service.up())
+      const inHost = (kind: string) =>
+        Effect.map(ownedProcesses(paths.id), (owned) =>
+          owned
+            .filter(({ pid }) => readlinkSync(`/proc/${pid}/ns/${kind}`) === readlinkSync(`/proc/self/ns/${kind}`))
+            .map(({ command }) => command)
+            // The supervisor is a shell that sleeps: it can hold no socket.
+            .filter((command) => !command.includes("supervisor.sh") && !command.startsWith("sleep "))
+        )
+      assert.deepStrictEqual(yield* inHost("net"), [])
+      assert.deepStrictEqual(yield* inHost("mnt"), [])
+      const own = readFileSync(`/proc/${yield* pidOf(paths.id, "dockerd --config-file")}/net/dev`, "utf8")
+      assert.match(own, /docker0:/)
+    })
+  )
+
+  it.live("opens its socket to root only", () =>
+    Effect.gen(function* () {
+      const { paths, use } = ownEngine("host")
+      yield* use((service) => service.up())
+      assert.match(sh('stat -c "%a %U:%G" "$1"', paths.socket), /^660 root:root$/m)
+    })
+  )
+})
+
+/** nft and legacy rules of the host's network namespace, or of a process's. */
+const firewallRules =
+  (prefix: string) =>
+  (pid = process.pid): string => {
+    const each = 'for t in "$1"/usr/sbin/iptables-nft-save "$1"/usr/sbin/iptables-legacy-save'
+    const inside = `${each}; do nsenter --target "$2" --net "$t" 2>/dev/null | grep -v "^#"; done; true`
+    return sh(`export LD_LIBRARY_PATH="$(echo "$1"/usr/lib/*-linux-gnu*)"; ${inside}`, prefix, String(pid))
+  }
+
+const loadTiny = (socket: string) =>
+  Effect.gen(function* () {
+    const path = `/images/create?fromSrc=-&repo=${encodeURIComponent("sbx-test/tiny")}&tag=1`
+    const answer = yield* api(socket, "POST", path, readFileSync(tarFile))
+    assert.strictEqual(answer.status, 200, answer.body)
+  })
+
+describe("PrivateEngine that is not used", () => {
+  it.live("stops by itself and leaves nothing", () =>
+    Effect.gen(function* () {
+      const { paths, use } = ownEngine("idle", 2)
+      yield* use((service) => service.up())
+      yield* eventually("it stopped", () => !existsSync(paths.run), 30_000)
+      // The supervisor itself ends a moment later.
+      const empty = Effect.map(listLeftovers(paths), (left) => left.length === 0)
+      assert.isTrue(yield* within(5_000, empty), (yield* listLeftovers(paths)).join("\n"))
+    })
+  )
+
+  it.live("runs on while a client holds a lease, and stops when that client is killed", () =>
+    Effect.gen(function* () {
+      const { stateRoot, paths } = ownEngine("lease", 2)
+      const holder = client("lease", stateRoot, 2)
+      yield* Effect.promise(() => holder.output)
+      const stopped = Effect.sync(() => !existsSync(paths.run))
+      assert.isFalse(yield* within(8_000, stopped))
+      holder.child.kill("SIGKILL")
+      yield* Effect.promise(() => holder.ended)
+      yield* eventually("it stopped", () => !existsSync(paths.run), 30_000)
+    })
+  )
+
+  it.live("runs on while a container runs", () =>
+    Effect.gen(function* () {
+      const { paths, use } = ownEngine("busy", 2)
+      yield* use((service) => service.up())
+      yield* loadTiny(paths.socket)
+      const id = yield* sleeper(paths.socket, "sbx-test/tiny:1")
+      assert.isFalse(
+        yield* within(
+          8_000,
+          Effect.sync(() => !existsSync(paths.run))
+        )
+      )
+      yield* api(paths.socket, "DELETE", `/containers/${id}?force=true`)
+      yield* eventually("it stopped", () => !existsSync(paths.run), 30_000)
+    })
+  )
+})
+
+describe("PrivateEngine where it cannot run", () => {
+  it.live("falls back to vfs with a warning where overlay mounts do not stack", () =>
+    Effect.gen(function* () {
+      const outer = temporary("overlay")
+      sh(
+        'mkdir -p "$1/u" "$1/w" "$1/m"; mount -t overlay overlay -o "lowerdir=$1/u/../m,upperdir=$1/u,workdir=$1/w" "$1/m"',
+        outer
+      )
+      const layer = engineLayer(`${outer}/m`)
+      try {
+        yield* Effect.gen(function* () {
+          const service = yield* PrivateEngine.PrivateEngine
+          const up = yield* service.up()
+          assert.include(up.warnings.join(), "vfs storage driver copies every image")
+          const info = yield* api(up.endpoint.slice("unix://".length), "GET", "/info")
+          assert.include(info.body, '"Driver":"vfs"')
+          yield* service.down
+        }).pipe(Effect.provide(layer))
+      } finally {
+        sh('umount "$1/m"; rm -rf "$1"', outer)
+      }
+    })
+  )
+
+  it.live("says that it needs root, with the command", () =>
+    Effect.gen(function* () {
+      const fixture = new URL("./fixtures/engine.ts", import.meta.url).pathname
+      const place = temporary("nobody")
+      chmodSync(place, 0o777)
+      const said = sh(
+        'setpriv --reuid=65534 --regid=65534 --clear-groups "$1" --conditions=@sbx/source "$2" up "$3/s" "$3/p" 2>&1 || true',
+        process.execPath,
+        fixture,
+        place
+      )
+      assert.include(said, "it needs root")
+      assert.include(said, "sudo ./sbx engine up")
+      rmSync(place, { recursive: true })
+    })
+  )
+
+  it.live("fails with the daemon's own words when the daemon does not come up, and leaves nothing", () =>
+    Effect.gen(function* () {
+      const { stateRoot, paths } = ownEngine("broken")
+      mkdirSync(`${stateRoot}/prefix/usr/bin`, { recursive: true })
+      sh(
+        'printf "#!/bin/sh\\necho \\"failed to start daemon: no luck\\"\\nexit 1\\n" >"$1/dockerd"',
+        `${stateRoot}/prefix/usr/bin`
+      )
+      sh(
+        'cp -a "$1"/usr/sbin "$1"/bin "$2"/ 2>/dev/null; mkdir -p "$2/usr"; mv "$2/sbin" "$2/usr/sbin"; rm "$2/usr/sbin/dockerd"; chmod +x "$2/usr/bin/dockerd"',
+        yield* prefix,
+        `${stateRoot}/prefix`
+      )
+      const packages = Layer.succeed(DistributionPackages, {
+        plan: () => Effect.die("not asked"),
+        ensure: () => Effect.succeed({ prefix: `${stateRoot}/prefix`, packages: [] }),
+        sources: Effect.die("not asked")
+      })
+      const error = yield* Effect.flatMap(PrivateEngine.PrivateEngine, (service) => Effect.flip(service.up())).pipe(
+        Effect.provide(
+          PrivateEngine.layerWith({ stateRoot }).pipe(Layer.provide(packages), Layer.provide(packagesLayer))
+        )
+      )
+      assert(error._tag === "PrivateEngineStartFailed", String(error))
+      assert.include(error.message, "the daemon ended at once")
+      assert.include(error.message, "failed to start daemon: no luck")
+      assert.deepStrictEqual(yield* listLeftovers(paths), [])
+    })
+  )
+
+  it.live("refuses an idle time that is no positive number, naming the variable", () =>
+    Effect.gen(function* () {
+      for (const value of ["0", "-5", "soon"]) {
+        const environment = ConfigProvider.fromEnv({ env: { SBX_ENGINE_IDLE_MINUTES: value, HOME: "/root" } })
+        const error = yield* Effect.flip(
+          Effect.scoped(Layer.build(PrivateEngine.layer.pipe(Layer.provide(packagesLayer))))
+        ).pipe(Effect.provideService(ConfigProvider.ConfigProvider, environment))
+        assert.include(error.message, "SBX_ENGINE_IDLE_MINUTES")
+      }
+    })
+  )
+})
+
+const prefix = Effect.flatMap(DistributionPackages, (packages) => packages.ensure(PrivateEngine.enginePackages)).pipe(
+  Effect.map(({ prefix }) => prefix),
+  Effect.provide(packagesLayer)
+)
