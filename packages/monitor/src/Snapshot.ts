@@ -3,11 +3,11 @@
  * A snapshot samples on demand, so its first numbers are real. Refuses to compare what is not in both.
  */
 import type { ContainerTarget } from "@sbx/core/Sandbox"
+import { makeId } from "@sbx/core/SandboxId"
 import type { AppendError } from "@sbx/journal/Journal"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type { ContainerMetric, ContainerSample } from "./ContainerSampler.ts"
 import type { ReadError } from "./ContainerSource.ts"
@@ -22,7 +22,7 @@ import { difference } from "./Sample.ts"
 import type { InvalidInterval } from "./Series.ts"
 
 export interface Snapshot {
-  /** `snap_` and 12 characters. */
+  /** `snap_` and 16 characters. */
   readonly id: string
   readonly label: string
   /** When it was complete, milliseconds since 1970. */
@@ -115,7 +115,7 @@ const finish = Effect.fnUntraced(function* (
 ) {
   const monitor = yield* Monitor
   const atMillis = yield* Clock.currentTimeMillis
-  const snapshot: Snapshot = { id: yield* snapshotId, label: options?.label ?? "", atMillis, containers, host, runner }
+  const snapshot: Snapshot = { id: yield* makeId("snap"), label: options?.label ?? "", atMillis, containers, host, runner }
   const subjects = [...containers, ...(host === undefined ? [] : [host]), ...(runner === undefined ? [] : [runner])]
   yield* monitor.record({
     _tag: "SnapshotTaken",
@@ -126,13 +126,6 @@ const finish = Effect.fnUntraced(function* (
   })
   return snapshot
 })
-
-const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
-
-const snapshotId = Effect.map(
-  Effect.forEach(Array.from({ length: 12 }), () => Random.nextIntBetween(0, alphabet.length)),
-  (letters) => `snap_${letters.map((letter) => alphabet.charAt(letter)).join("")}`
-)
 
 const defined = (values: Readonly<Record<string, number | undefined>>): Record<string, number> =>
   Object.fromEntries(Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))

@@ -99,7 +99,7 @@ describe("takeSnapshot", () => {
       const snapshot = yield* takeSnapshot(target, { label: "before" })
       const journal = yield* Journal
       const [recorded] = yield* Stream.runCollect(family.read(journal, snapshotStream))
-      assert.match(snapshot.id, /^snap_[a-z2-7]{12}$/)
+      assert.match(snapshot.id, /^snap_[a-z2-7]{16}$/)
       assert.deepStrictEqual(recorded?.payload, {
         _tag: "SnapshotTaken",
         snapshotId: snapshot.id,
