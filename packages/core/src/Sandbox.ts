@@ -3,10 +3,12 @@
  */
 import type { ContainerInspect, OutputFrame } from "@sbx/engine/Engine"
 import type { CallError, EngineConflict, ObjectNotFound } from "@sbx/engine/EngineError"
+import type { ExecExitUnknown } from "@sbx/engine/ExecExit"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import type { CommandNotFound } from "./Exec.ts"
 import type { SandboxSpec } from "./SandboxSpec.ts"
 
 /** `sbx_` and 16 characters of base32. */
@@ -45,7 +47,7 @@ export interface SpawnedProcess {
   readonly stderr: Stream.Stream<Uint8Array, CallError>
   readonly writeStdin: (bytes: Uint8Array) => Effect.Effect<void, CallError>
   readonly endStdin: Effect.Effect<void, CallError>
-  readonly exitCode: Effect.Effect<number, CallError | ObjectNotFound>
+  readonly exitCode: Effect.Effect<number, CallError | ObjectNotFound | ExecExitUnknown | CommandNotFound>
   /** Signals the whole process group inside. Resolves to the rung of the ladder that was used. */
   readonly kill: (signal: string) => Effect.Effect<KillRung, CallError | ObjectNotFound | EngineConflict>
 }

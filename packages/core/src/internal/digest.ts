@@ -18,3 +18,14 @@ export const running = (): RunningDigest => {
     hex: () => (hex ??= hash.digest("hex"))
   }
 }
+
+/** JSON with sorted keys: equal values have equal digests whoever wrote them. */
+export const canonicalJson = (value: unknown): string => {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null"
+  const entries = Object.entries(value).filter(([, field]) => field !== undefined)
+  const fields = entries
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`)
+  return `{${fields.join(",")}}`
+}

@@ -44,19 +44,30 @@ export const exec = Effect.fnUntraced(function* (
   const limit = options.outputLimitBytes ?? context.execDefaults.outputLimitBytes
   const captures: Captures = { stdout: Capture.make(limit), stderr: Capture.make(limit) }
   const timeoutMillis = timeoutMillisOf(context, options)
-  return yield* Effect.scoped(
+  return yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const started = yield* start(context, argv, options, { stdin: options.stdin !== undefined, timeoutMillis })
-      const fiber = yield* Effect.forkScoped(run(context, started, captures, options.stdin))
-      const exit = yield* Fiber.await(fiber).pipe(
-        Effect.timeoutOption(Math.max(0, timeoutMillis - (yield* elapsedMillis(started)))),
+      return yield* restore(within(context, { started, argv, captures, timeoutMillis }, options.stdin)).pipe(
         Effect.onInterrupt(() => abandon(context, started, "interrupted"))
       )
-      return Option.isSome(exit)
-        ? yield* finish(context, started, argv, captures, exit.value)
-        : yield* expire(context, started, argv, captures, timeoutMillis, fiber)
     })
-  )
+  ).pipe(Effect.scoped)
+})
+
+interface Running {
+  readonly started: StartedExec
+  readonly argv: ReadonlyArray<string>
+  readonly captures: Captures
+  readonly timeoutMillis: number
+}
+
+/** To its end or its timeout, whichever is first. */
+const within = Effect.fnUntraced(function* (context: SandboxContext, running: Running, stdin: ExecOptions["stdin"]) {
+  const { started, captures, timeoutMillis } = running
+  const fiber = yield* Effect.forkScoped(run(context, started, captures, stdin))
+  const left = Math.max(0, timeoutMillis - (yield* elapsedMillis(started)))
+  const exit = yield* Effect.timeoutOption(Fiber.await(fiber), left)
+  return Option.isSome(exit) ? yield* finish(context, running, exit.value) : yield* expire(context, running, fiber)
 })
 
 /** Feeds, drains, waits for the code. */
@@ -86,9 +97,7 @@ const run = (
 
 const finish = Effect.fnUntraced(function* (
   context: SandboxContext,
-  started: StartedExec,
-  argv: ReadonlyArray<string>,
-  captures: Captures,
+  { started, argv, captures }: Running,
   exit: Exit.Exit<number, RunError>
 ): Effect.fn.Return<ExecResult, ExecError> {
   if (Exit.isFailure(exit)) {
@@ -122,10 +131,7 @@ const finish = Effect.fnUntraced(function* (
 
 const expire = Effect.fnUntraced(function* (
   context: SandboxContext,
-  started: StartedExec,
-  argv: ReadonlyArray<string>,
-  captures: Captures,
-  timeoutMillis: number,
+  { started, argv, captures, timeoutMillis }: Running,
   fiber: Fiber.Fiber<number, RunError>
 ): Effect.fn.Return<never, ExecError> {
   // Not interruptible: a process past its time must not be left because its caller lost interest.

@@ -29,6 +29,8 @@ export interface SandboxContext {
   readonly containerId: () => string
 }
 
+type Place = Pick<ExecOptions, "env" | "cwd" | "user">
+
 export interface StartedExec {
   readonly execKey: string
   readonly connection: ExecConnection
@@ -49,7 +51,7 @@ const intend = Effect.fnUntraced(function* (
   context: SandboxContext,
   execKey: string,
   argv: ReadonlyArray<string>,
-  options: ExecOptions,
+  options: Place,
   timeoutMillis: number
 ) {
   return yield* context.recorder.submit({
@@ -64,14 +66,17 @@ const intend = Effect.fnUntraced(function* (
   })
 })
 
-/** Zero stands for "none" in the record: a spawned process ends with its scope. */
 export const timeoutMillisOf = (context: SandboxContext, options: ExecOptions) =>
   Duration.toMillis(options.timeout ?? context.execDefaults.timeout)
 
+/**
+ * Not interruptible: a start given up half-way may still make a process, which nobody would know to kill. A timeout of zero
+ * stands for "none" in the record.
+ */
 export const start = Effect.fnUntraced(function* (
   context: SandboxContext,
   argv: ReadonlyArray<string>,
-  options: ExecOptions,
+  options: Place,
   request: { readonly stdin: boolean; readonly timeoutMillis: number }
 ): Effect.fn.Return<StartedExec, ProcessError, Scope.Scope> {
   const execKey = yield* makeId("exe")
@@ -93,8 +98,7 @@ export const start = Effect.fnUntraced(function* (
     .pipe(
       Effect.tapError((error) => failed(context, execKey, error.message)),
       Effect.catchTag("EngineConflict", (error) => refused(context, error)),
-      Effect.catchTag("InvalidRequest", (error) => invalid(context, argv, error)),
-      Effect.onInterrupt(() => Effect.ignore(lost(context, execKey, "interrupted while it was started")))
+      Effect.catchTag("InvalidRequest", (error) => invalid(context, argv, error))
     )
   yield* context.recorder.report({
     _tag: "ExecStarted",
@@ -104,7 +108,7 @@ export const start = Effect.fnUntraced(function* (
   })
   const target = { marker: execKey, execId: connection.execId, user: options.user ?? context.user }
   return { execKey, connection, startedNanos, target: { ...target, containerId: context.containerId() } }
-})
+}, Effect.uninterruptible)
 
 const notRunning = (context: SandboxContext, state: string) =>
   Effect.fail(new SandboxNotRunning({ sandboxId: context.id, operation: "run a command", state }))

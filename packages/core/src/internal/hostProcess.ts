@@ -97,3 +97,11 @@ export const signal = (target: HostProcess, name: string): boolean => {
     return false
   }
 }
+
+/** /proc/net/tcp and tcp6 of the container's network namespace; absent when the pid is not visibly this container's. */
+export const readListeningPorts = (containerId: string, hostPid: number): string | undefined => {
+  const cgroup = readText(`/proc/${hostPid}/cgroup`)
+  if (cgroup === undefined || !cgroup.includes(containerId)) return undefined
+  const tcp = readText(`/proc/${hostPid}/net/tcp`)
+  return tcp === undefined ? undefined : `${tcp}${readText(`/proc/${hostPid}/net/tcp6`) ?? ""}`
+}

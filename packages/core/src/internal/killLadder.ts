@@ -130,7 +130,7 @@ const runKillScript = (engine: Engine["Service"], target: KillTarget, name: stri
         Effect.map((state) => state.exitCode)
       )
     })
-  ).pipe(Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.succeed(undefined) }))
+  ).pipe(Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.undefined }))
 
 const byExec = (engine: Engine["Service"], target: KillTarget, name: string): Effect.Effect<Outcome, KillError> =>
   Effect.gen(function* () {

@@ -56,8 +56,8 @@ export const entryFault = (
   const before = seen.get(entry.path)
   if (before !== undefined && !(before === "directory" && entry.kind === "directory")) return "duplicate"
   if (entry.kind === "symlink" && linkEscapes(entry.path, entry.target ?? "")) return "link-escapes"
-  // Set-user-id, set-group-id; the sticky bit means nothing here but is not ours to carry either.
-  if (entry.kind !== "symlink" && (entry.mode & ~0o777) !== 0) return "set-id"
+  // The sticky bit is harmless and dropped; set-user-id and set-group-id are not ours to carry.
+  if (entry.kind !== "symlink" && (entry.mode & ~0o1777) !== 0) return "set-id"
   seen.set(entry.path, entry.kind)
   return undefined
 }

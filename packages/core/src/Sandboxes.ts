@@ -1,0 +1,250 @@
+/**
+ * Makes sandboxes and answers for them: scoped, hardened by default, bounded in number, every step written ahead.
+ * Closing a scope removes container, workspace and uid, also on interrupt. Refuses dangerous loosenings on an engine that is not sbx's own.
+ */
+import { Engine } from "@sbx/engine/Engine"
+import type { CallError } from "@sbx/engine/EngineError"
+import { Journal } from "@sbx/journal/Journal"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { FileSystem } from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import { type DangerousSandbox, permit } from "./Danger.ts"
+import { Environment } from "./Environment.ts"
+import * as Exec from "./Exec.ts"
+import { assemble } from "./internal/sandboxAssemble.ts"
+import * as Birth from "./internal/sandboxBirth.ts"
+import * as Recorder from "./internal/sandboxRecorder.ts"
+import * as Owner from "./Owner.ts"
+import type { SandboxId } from "./Sandbox.ts"
+import type { Sandbox } from "./SandboxHandle.ts"
+import { make as makeId } from "./SandboxId.ts"
+import * as SandboxLabels from "./SandboxLabels.ts"
+import { type InvalidSandboxOptions, resolve, type SandboxDefaults, type SandboxOptions } from "./SandboxOptions.ts"
+import * as SandboxRemoval from "./SandboxRemoval.ts"
+import type { SandboxSpec, WorkspaceKind } from "./SandboxSpec.ts"
+import { UidLeases } from "./UidLease.ts"
+import { Workspaces, type WorkspaceUnsupported } from "./Workspace.ts"
+
+/** As many sandboxes live as are allowed, and the caller asked not to wait. */
+export class SandboxLimitReached extends Schema.TaggedError<SandboxLimitReached>()("SandboxLimitReached", {
+  limit: Schema.Int
+}) {
+  readonly retryable = true
+  override get message() {
+    return `Could not make a sandbox: ${this.limit} are alive, which is the limit.\nClose one, or raise MAX_CONCURRENT_SANDBOXES.`
+  }
+}
+
+/** This process has no such sandbox. */
+export class SandboxNotFound extends Schema.TaggedError<SandboxNotFound>()("SandboxNotFound", {
+  sandboxId: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `Could not find sandbox ${this.sandboxId}: this process did not make it, or it was removed.`
+  }
+}
+
+export type MakeError =
+  | Birth.BirthError
+  | InvalidSandboxOptions
+  | DangerousSandbox
+  | SandboxLimitReached
+  | WorkspaceUnsupported
+
+export interface SandboxesOptions {
+  /** Run that the sandboxes belong to, a label. */
+  readonly run: string
+  /** Absolute path of the journal, a label: a later process finds it there. */
+  readonly journalPath: string
+  /** Image of sandboxes that name none. */
+  readonly image?: string
+  /** Workspace of sandboxes that name none; `auto` falls back from disk to memory. Default `disk`. */
+  readonly workspace?: WorkspaceKind | "auto"
+  /** What the N+1-th does. Default `wait`, in order of arrival. */
+  readonly atLimit?: "wait" | "fail"
+  /** Allow loosenings that put the engine's host at risk on any engine. Default: on the private engine only. */
+  readonly allowDangerous?: boolean
+  readonly outputLimitBytes?: number
+}
+
+export class Sandboxes extends Context.Service<
+  Sandboxes,
+  {
+    /** Created and started when it resolves. */
+    readonly make: (options?: SandboxOptions) => Effect.Effect<Sandbox, MakeError, Scope.Scope>
+    /** A live sandbox of this process. */
+    readonly get: (id: SandboxId) => Effect.Effect<Sandbox, SandboxNotFound>
+    /** Live sandboxes of this process, oldest first. */
+    readonly list: Effect.Effect<ReadonlyArray<Sandbox>>
+    /** Containers of this journal's sandboxes as the engine itself lists them. */
+    readonly activeCount: Effect.Effect<number, CallError>
+  }
+>()("@sbx/core/Sandboxes") {}
+
+export type Requirements = Engine | Journal | Workspaces | UidLeases | Environment | FileSystem
+
+export const layerWith = (
+  options: SandboxesOptions
+): Layer.Layer<Sandboxes, CallError | Owner.OwnerUnknown | WorkspaceUnsupported, Requirements> =>
+  Layer.effect(
+    Sandboxes,
+    Effect.gen(function* () {
+      const house = yield* makeHouse(options)
+      const { live, midwife } = house
+      return Sandboxes.of({
+        make: (sandboxOptions = {}) => make(house, sandboxOptions),
+        get: (sandboxId) =>
+          Effect.suspend(() => {
+            const sandbox = live.get(sandboxId)
+            return sandbox === undefined ? Effect.fail(new SandboxNotFound({ sandboxId })) : Effect.succeed(sandbox)
+          }),
+        list: Effect.sync(() => [...live.values()]),
+        activeCount: midwife.engine
+          .listContainers({ [SandboxLabels.keys.journal]: midwife.journal.id, [SandboxLabels.keys.kind]: "sandbox" })
+          .pipe(Effect.map((containers) => containers.length))
+      })
+    })
+  )
+
+interface House {
+  readonly options: SandboxesOptions
+  readonly settings: Environment["Service"]
+  readonly midwife: Birth.Midwife
+  readonly fs: FileSystem
+  readonly defaults: SandboxDefaults
+  readonly permits: Semaphore.Semaphore
+  readonly live: Map<SandboxId, Sandbox>
+}
+
+const makeHouse = Effect.fnUntraced(function* (options: SandboxesOptions) {
+  const engine = yield* Engine
+  const workspaces = yield* Workspaces
+  const settings = yield* Environment
+  const info = yield* engine.info
+  const midwife: Birth.Midwife = {
+    engine,
+    workspaces,
+    journal: yield* Journal,
+    leases: yield* UidLeases,
+    run: options.run,
+    journalPath: options.journalPath,
+    owner: Owner.toLabel(yield* Owner.current),
+    cgroupVersion: info.cgroupVersion
+  }
+  const house: House = {
+    options,
+    settings,
+    midwife,
+    fs: yield* FileSystem,
+    defaults: {
+      ...(options.image === undefined ? {} : { image: options.image }),
+      limits: settings.resourceLimits,
+      // A disk that cannot be had is refused when a sandbox asks for it, not here.
+      workspaceKind: options.workspace === "auto" ? yield* workspaces.choose("auto") : (options.workspace ?? "disk")
+    },
+    permits: yield* Semaphore.make(settings.maxConcurrentSandboxes),
+    live: new Map()
+  }
+  return house
+})
+
+const make = Effect.fn("Sandboxes.make")(function* (
+  house: House,
+  options: SandboxOptions
+): Effect.fn.Return<Sandbox, MakeError, Scope.Scope> {
+  const { midwife } = house
+  const spec = yield* resolve(options, house.defaults)
+  yield* midwife.workspaces.choose(spec.workspace.kind)
+  const { address, kind } = midwife.engine.endpoint
+  const allowDangerous = house.options.allowDangerous === true
+  yield* permit(spec.loosening, { address, isPrivate: kind === "private", allowDangerous })
+  yield* admit(house)
+  const remains = yield* Effect.uninterruptible(enlist(house))
+  const born = yield* Birth.bear(midwife, remains, spec)
+  const sandbox = furnish(house, spec, remains, born)
+  house.live.set(sandbox.id, sandbox)
+  return sandbox
+})
+
+/** Held until the scope closes, which gives it back after the removal: scopes close in reverse order. */
+const admit = Effect.fnUntraced(function* ({ permits, options, settings }: House) {
+  if (options.atLimit !== "fail") return yield* Effect.asVoid(Semaphore.takeScoped(permits, 1))
+  const limit = settings.maxConcurrentSandboxes
+  yield* Effect.acquireRelease(
+    Semaphore.takeIfAvailable(permits, 1).pipe(
+      Effect.filterOrFail(
+        (taken) => taken,
+        () => new SandboxLimitReached({ limit })
+      )
+    ),
+    () => Semaphore.release(permits, 1)
+  )
+})
+
+/** Names it and registers its removal, before anything exists that would have to be removed. */
+const enlist = Effect.fnUntraced(function* (house: House) {
+  const { journal } = house.midwife
+  const sandboxId = yield* makeId
+  const remains: SandboxRemoval.Remains = {
+    sandboxId,
+    containerName: SandboxLabels.objectName(journal.id, sandboxId, 1),
+    volume: SandboxLabels.volumeName(journal.id, sandboxId),
+    recorder: yield* Recorder.make(journal, sandboxId),
+    uid: undefined,
+    asked: false,
+    removed: false
+  }
+  yield* Effect.addFinalizer((exit) => retire(house, remains, exit))
+  return remains
+})
+
+/** A failed removal is a failure of the scope: it must not pass unseen. */
+const retire = (house: House, remains: SandboxRemoval.Remains, exit: Exit.Exit<unknown, unknown>) => {
+  const { sandboxId, containerName, volume } = remains
+  const forget = Effect.sync(() => void house.live.delete(sandboxId))
+  const failed = Exit.isFailure(exit) && !Exit.hasInterrupts(exit)
+  if (failed && !house.settings.cleanupOnFailure && house.live.has(sandboxId)) {
+    const where = `container ${containerName}, volume ${volume}`
+    return Effect.andThen(
+      forget,
+      Effect.logWarning(`Kept sandbox ${sandboxId} of a failed scope: ${where}; \`./sbx reap\` removes it.`)
+    )
+  }
+  return SandboxRemoval.remove(house.midwife, remains, "its scope was closed").pipe(
+    Effect.ensuring(forget),
+    Effect.orDie
+  )
+}
+
+const furnish = (house: House, spec: SandboxSpec, remains: SandboxRemoval.Remains, born: Birth.Born): Sandbox => {
+  const { midwife, settings, options, fs } = house
+  const sandbox = assemble({
+    context: {
+      engine: midwife.engine,
+      recorder: remains.recorder,
+      id: remains.sandboxId,
+      spec,
+      uid: born.uid,
+      user: spec.loosening.user ?? `${born.uid}:${born.uid}`,
+      execDefaults: {
+        timeout: settings.defaultTimeout,
+        outputLimitBytes: options.outputLimitBytes ?? Exec.defaults.outputLimitBytes
+      },
+      containerId: () => born.containerId
+    },
+    born,
+    remains,
+    removers: midwife,
+    journal: midwife.journal,
+    fs,
+    waitTimeout: settings.defaultTimeout
+  })
+  const remove = Effect.tap(sandbox.remove, () => Effect.sync(() => void house.live.delete(sandbox.id)))
+  return { ...sandbox, remove }
+}

@@ -1,0 +1,196 @@
+/** Makes one sandbox: each step intended, done, reported. Whoever calls has the removal registered before the first step. */
+import type { Engine } from "@sbx/engine/Engine"
+import type { CallError, EngineConflict, InvalidRequest, ObjectNotFound } from "@sbx/engine/EngineError"
+import { EngineTimeout } from "@sbx/engine/EngineError"
+import type { AppendError, Journal } from "@sbx/journal/Journal"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { CommandNotFound, SandboxNotRunning } from "../Exec.ts"
+import { containerSpec } from "../HardenedProfile.ts"
+import type { LifecycleRejection } from "../SandboxLifecycle.ts"
+import * as SandboxLabels from "../SandboxLabels.ts"
+import type { Remains } from "../SandboxRemoval.ts"
+import type { SandboxSpec } from "../SandboxSpec.ts"
+import type { LeaseStoreFailed, UidLeases, UidsExhausted } from "../UidLease.ts"
+import type { CreateError, Workspaces } from "../Workspace.ts"
+import { canonicalJson, sha256 } from "./digest.ts"
+import { observe } from "./sandboxRecorder.ts"
+
+/** How long a create may take; afterwards its outcome is in doubt until reconciled. */
+export const createDeadlineMillis = 10_000
+
+export interface Midwife {
+  readonly engine: Engine["Service"]
+  readonly journal: Journal["Service"]
+  readonly workspaces: Workspaces["Service"]
+  readonly leases: UidLeases["Service"]
+  readonly run: string
+  readonly journalPath: string
+  readonly owner: string
+  readonly cgroupVersion: "1" | "2" | "unknown"
+}
+
+export type BirthError =
+  | CreateError
+  | ObjectNotFound
+  | EngineConflict
+  | InvalidRequest
+  | CallError
+  | AppendError
+  | UidsExhausted
+  | LeaseStoreFailed
+  | CommandNotFound
+  | SandboxNotRunning
+
+export interface Born {
+  readonly containerId: string
+  readonly uid: number
+  readonly createdAtMillis: number
+  readonly startedAtMillis: number
+}
+
+export const bear = Effect.fnUntraced(function* (
+  midwife: Midwife,
+  remains: Remains,
+  spec: SandboxSpec
+): Effect.fn.Return<Born, BirthError> {
+  const { engine, leases } = midwife
+  const { recorder } = remains
+  const uid = yield* leases.acquire(remains.sandboxId).pipe(
+    Effect.tap((leased) => Effect.sync(() => void (remains.uid = leased))),
+    Effect.uninterruptible
+  )
+  const labels = yield* intendCreate(midwife, remains, spec, uid)
+  const containerId = yield* create(midwife, remains, spec, uid, labels).pipe(
+    Effect.tapError((error) => reportFailure(remains, error.message, isRefusal(error)))
+  )
+  // One look for the engine's own creation time; it costs 2 ms of some 300.
+  const created = yield* engine.inspectContainer(containerId)
+  yield* observe(recorder, created)
+  yield* start(engine, remains, containerId, spec)
+  const { startedAtMillis } = recorder.state()
+  if (startedAtMillis === undefined) {
+    return yield* new SandboxNotRunning({ sandboxId: remains.sandboxId, operation: "start", state: "created" })
+  }
+  return { containerId, uid, createdAtMillis: created.createdAtMillis, startedAtMillis }
+})
+
+const intendCreate = Effect.fnUntraced(function* (midwife: Midwife, remains: Remains, spec: SandboxSpec, uid: number) {
+  const { recorder, sandboxId, containerName, volume } = remains
+  const atMillis = yield* Clock.currentTimeMillis
+  const deadlineMillis = atMillis + createDeadlineMillis
+  const labels = {
+    journal: midwife.journal.id,
+    journalPath: midwife.journalPath,
+    run: midwife.run,
+    stream: recorder.stream,
+    intent: recorder.nextVersion(),
+    epoch: midwife.journal.epoch,
+    deadline: deadlineMillis,
+    owner: midwife.owner
+  }
+  const container = SandboxLabels.encode({ ...labels, kind: "sandbox" })
+  yield* recorder
+    .submit({
+      _tag: "Create",
+      atMillis,
+      sandboxId,
+      spec,
+      specDigest: `sha256:${sha256(canonicalJson(spec))}`,
+      containerName,
+      volumeName: volume,
+      uid,
+      attempt: 1,
+      labels: container,
+      deadlineMillis
+    })
+    .pipe(Effect.catchTag("LifecycleRejection", unexpected))
+  return { container, volume: SandboxLabels.encode({ ...labels, kind: "volume" }) }
+})
+
+type Labels = Effect.Success<ReturnType<typeof intendCreate>>
+
+const create = Effect.fnUntraced(function* (
+  midwife: Midwife,
+  remains: Remains,
+  spec: SandboxSpec,
+  uid: number,
+  labels: Labels
+) {
+  const { engine, workspaces, cgroupVersion } = midwife
+  const { containerName, volume } = remains
+  yield* workspaces.create({
+    kind: spec.workspace.kind,
+    volume,
+    labels: labels.volume,
+    limitBytes: spec.limits.diskBytes,
+    inodes: spec.limits.diskInodes,
+    uid
+  })
+  // Not interruptible: a call given up half-way may still make a container, later.
+  return yield* Effect.suspend(() => {
+    remains.asked = true
+    return engine.createContainer(
+      containerSpec(spec, { name: containerName, labels: labels.container, uid, volume, cgroupVersion })
+    )
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: createDeadlineMillis,
+      orElse: () =>
+        Effect.fail(new EngineTimeout({ operation: "create container", timeoutMillis: createDeadlineMillis }))
+    }),
+    Effect.uninterruptible
+  )
+})
+
+const isRefusal = (error: { readonly _tag: string }) =>
+  error._tag === "ObjectNotFound" || error._tag === "InvalidRequest" || error._tag === "EngineConflict"
+
+/** A refusal, or a failure before the engine was asked, is an outcome; anything else leaves the create in doubt. */
+const reportFailure = Effect.fnUntraced(function* (remains: Remains, reason: string, refused: boolean) {
+  if (refused) remains.asked = false
+  if (remains.asked) return
+  yield* remains.recorder.report({ _tag: "CreateFailed", atMillis: yield* Clock.currentTimeMillis, reason })
+})
+
+/** Also used for a later start of the same container. */
+export const start = Effect.fnUntraced(function* (
+  engine: Engine["Service"],
+  { recorder, sandboxId }: Pick<Remains, "recorder" | "sandboxId">,
+  containerId: string,
+  spec: SandboxSpec
+): Effect.fn.Return<
+  void,
+  CallError | ObjectNotFound | EngineConflict | InvalidRequest | AppendError | CommandNotFound | SandboxNotRunning
+> {
+  yield* recorder
+    .submit({ _tag: "Start", atMillis: yield* Clock.currentTimeMillis })
+    .pipe(
+      Effect.catchTag("LifecycleRejection", ({ status }) =>
+        Effect.fail(new SandboxNotRunning({ sandboxId, operation: "start", state: status }))
+      )
+    )
+  yield* engine.startContainer(containerId).pipe(
+    Effect.tapError((error) =>
+      Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>
+        recorder.report({ _tag: "StartFailed", atMillis, reason: error.message })
+      )
+    ),
+    Effect.catchTag("InvalidRequest", (error) =>
+      Effect.fail(
+        error.reason === "command-not-found" || error.reason === "command-not-executable"
+          ? new CommandNotFound({
+              sandboxId,
+              command: spec.command[0] ?? "",
+              reason: error.reason === "command-not-found" ? "not-found" : "not-executable",
+              detail: error.detail
+            })
+          : error
+      )
+    )
+  )
+  yield* observe(recorder, yield* engine.inspectContainer(containerId))
+})
+
+/** The stream is new and ours alone. */
+const unexpected = (rejection: LifecycleRejection) => Effect.die(rejection)

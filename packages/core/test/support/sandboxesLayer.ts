@@ -1,0 +1,59 @@
+/** The real thing for integration tests: engine, journal in memory, leases and images below a directory of the test's own. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Docker from "@sbx/engine/Docker"
+import * as Memory from "@sbx/journal/Memory"
+import { Config, Effect, FileSystem, Layer } from "effect"
+import * as Environment from "../../src/Environment.ts"
+import * as Sandboxes from "../../src/Sandboxes.ts"
+import * as StateDir from "../../src/StateDir.ts"
+import * as UidLease from "../../src/UidLease.ts"
+import * as Workspace from "../../src/Workspace.ts"
+
+const setting = (name: string, fallback: string) => Config.String(name).pipe(Config.withDefault(fallback))
+
+/** Static busybox. */
+export const tinyImage = setting("SBX_TEST_IMAGE_TINY", "sbx-dev/tiny")
+/** Debian with python3. */
+export const baseImage = setting("SBX_TEST_IMAGE_BASE", "sbx-dev/base")
+
+/** No engine is a failure with advice, not a skip. */
+export const engineAddress = Config.String("SBX_TEST_ENGINE").pipe(
+  Config.orElse(() => Config.String("DOCKER_HOST")),
+  Config.withDefault("unix:///var/run/docker.sock")
+)
+
+export const engineLayer = Layer.unwrap(
+  Effect.gen(function* () {
+    return Docker.layer({ kind: "explicit", address: yield* engineAddress })
+  })
+)
+
+/** A directory of its own, removed afterwards: images that are left over make the removal's result visible. */
+export const stateLayer = Layer.unwrap(
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    return StateDir.layerWith(yield* fs.makeTempDirectoryScoped({ prefix: "sbx-test-" }))
+  })
+)
+
+export interface TestOptions extends Partial<Sandboxes.SandboxesOptions> {
+  readonly settings?: Partial<Environment.Settings>
+}
+
+/** All services, the inner ones too, so that a test can look behind the scenes. */
+export const sandboxesLayer = ({ settings = {}, ...options }: TestOptions = {}) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      return Sandboxes.layerWith({
+        run: "run_test",
+        journalPath: "memory",
+        image: yield* tinyImage,
+        allowDangerous: true,
+        ...options
+      })
+    })
+  ).pipe(
+    Layer.provideMerge(Layer.mergeAll(Workspace.layer, UidLease.layer)),
+    Layer.provideMerge(Layer.mergeAll(engineLayer, stateLayer, Environment.layerWith(settings), Memory.layer)),
+    Layer.provideMerge(NodeServices.layer)
+  )
