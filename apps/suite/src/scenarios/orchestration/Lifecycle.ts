@@ -13,12 +13,12 @@ import { Journal } from "@sbx/journal/Journal"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { Images } from "../../Images.ts"
+import { missingInOrder } from "../../internal/factOrder.ts"
 
 /** Says when SIGTERM arrives, then ends with 0: a kill would give 137 and say nothing. */
 const command = ["sh", "-c", "trap 'echo caught SIGTERM; exit 0' TERM; echo ready; sleep infinity & wait $!"]
 
-/** In this order; other facts may lie between. */
-export const expectedFacts = [
+const expectedFacts = [
   "CreateIntended",
   "Created",
   "StartIntended",
@@ -37,19 +37,6 @@ export const expectedFacts = [
   "RemoveIntended",
   "Removed"
 ]
-
-/** The facts of `expected` that do not follow their predecessors in `actual`. */
-export const missingInOrder = (
-  expected: ReadonlyArray<string>,
-  actual: ReadonlyArray<string>
-): ReadonlyArray<string> => {
-  let from = 0
-  return expected.filter((fact) => {
-    const index = actual.indexOf(fact, from)
-    if (index >= 0) from = index + 1
-    return index < 0
-  })
-}
 
 const runsACommand = Effect.fnUntraced(function* (sandbox: Sandbox) {
   const context = yield* Scenario.ScenarioContext
