@@ -22,6 +22,8 @@ export interface Recorded {
 }
 
 export interface Exchange extends Recorded {
+  /** Without version and query. */
+  readonly path: string
   readonly response: ServerResponse
   readonly socket: Socket
   readonly query: URLSearchParams
@@ -29,7 +31,7 @@ export interface Exchange extends Recorded {
   readonly json: (status: number, value: unknown) => void
 }
 
-/** Keys are `METHOD /path` without version and query; an upgrade request is `UPGRADE /path`. */
+/** Keys are `METHOD /path` without version and query; an upgrade request is `UPGRADE /path`; `*` takes the rest. */
 export type Routes = Readonly<Record<string, (exchange: Exchange) => void>>
 
 export interface FakeDocker {
@@ -81,12 +83,12 @@ class Server {
     const json = (status: number, value: unknown) => {
       response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value))
     }
-    const route = this.routes[`${verb} ${path}`]
+    const route = this.routes[`${verb} ${path}`] ?? this.routes["*"]
     if (route === undefined) {
       if (verb === "UPGRADE") return request.socket.end("HTTP/1.1 500 no such route\r\ncontent-length: 0\r\n\r\n")
       return json(500, { message: `no route for ${verb} ${path}` })
     }
-    route({ ...recorded, response, socket: request.socket, query: url.searchParams, json })
+    route({ ...recorded, path, response, socket: request.socket, query: url.searchParams, json })
   }
 }
 
