@@ -4,18 +4,18 @@
  */
 import { type AppendError, Journal, noStream, streamExists } from "@sbx/journal/Journal"
 import { makeId } from "@sbx/core/SandboxId"
+import * as SandboxLabels from "@sbx/core/SandboxLabels"
 import type { ContainerTarget } from "@sbx/core/Sandbox"
 import { resolve } from "@sbx/core/SandboxOptions"
 import type { SandboxSpec } from "@sbx/core/SandboxSpec"
 import { Engine, type EngineInfo, type EngineShape } from "@sbx/engine/Engine"
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import type { AuditReport, ControlResult, Finding } from "./AuditReport.ts"
-import { scorecard } from "./AuditReport.ts"
 import type { BoundaryCheck } from "./BoundaryCheck.ts"
 import { judge } from "./BoundaryCheck.ts"
 import { boundaryChecks } from "./BoundaryChecks.ts"
@@ -23,15 +23,18 @@ import type { BoundaryEvent } from "./BoundaryEvent.ts"
 import { family } from "./BoundaryEvent.ts"
 import { type ControlContext, read, runControls } from "./Controls.ts"
 import type { Expectation } from "./Expectation.ts"
-import { bounded } from "./Expectation.ts"
+import { bounded, fromSpec } from "./Expectation.ts"
 import { fromSandbox } from "./HardenedReference.ts"
-import { gate, powerOf } from "./Power.ts"
+import { conclusion, controlEvent, started } from "./internal/auditEvents.ts"
+import { gate, powerOf, sameVehicles } from "./Power.ts"
 import type { ProbeError, ProbeRun } from "./ProbeRun.ts"
 import type { ProbeVehicle } from "./ProbeVehicle.ts"
 import type { WeakeningName } from "./Weakening.ts"
 
 export interface AuditOptions {
-  /** What the container's owner declared. Default: no network, finite limits, nothing writable but /tmp. */
+  /** The sandbox's spec: what it promises is expected, and its controls are made from it. Default: core's, with the subject's image. */
+  readonly sandbox?: SandboxSpec
+  /** What the container's owner declared. Default: by `sandbox`, else no network, finite limits, nothing writable but /tmp. */
   readonly expected?: Expectation
   /** Default: all. */
   readonly checks?: ReadonlyArray<BoundaryCheck>
@@ -40,15 +43,13 @@ export interface AuditOptions {
 }
 
 export interface ControlOptions extends AuditOptions {
-  /** What the reference is made from. Default: core's defaults with the subject's image. */
-  readonly sandbox?: SandboxSpec
   /** Weakenings to run whether or not a check still needs them. */
   readonly weakenings?: ReadonlyArray<WeakeningName>
   /** Allows weakened sandboxes on an engine that is not private. Default false. */
   readonly allowDangerous?: boolean
   /** Weakened sandboxes at the same time. Default 3. */
   readonly concurrency?: number
-  /** Labels of the weakened sandboxes. */
+  /** Added to the labels of the weakened sandboxes. */
   readonly labels?: Readonly<Record<string, string>>
 }
 
@@ -71,18 +72,23 @@ type Record_ = (
   events: Arr.NonEmptyReadonlyArray<BoundaryEvent>,
   place: "first" | "next" | "last"
 ) => Effect.Effect<void, AppendError>
-type Recorder = (auditId: string) => Record_
+
+/** Where facts go, and how the weakened sandboxes of an audit are labelled as ours. */
+interface Ledger {
+  readonly record: (auditId: string) => Record_
+  readonly labels: (auditId: string, atMillis: number) => Readonly<Record<string, string>>
+}
 
 interface Deps {
   readonly engine: EngineShape
-  readonly recorder: Recorder
+  readonly ledger: Ledger
   /** Controls by engine, kernel and image: power is a property of these. */
   readonly known: Ref.Ref<ReadonlyMap<string, ReadonlyArray<ControlResult>>>
 }
 
-const make = Effect.fnUntraced(function* (engine: EngineShape, recorder: Recorder) {
+const make = Effect.fnUntraced(function* (engine: EngineShape, ledger: Ledger) {
   const known = yield* Ref.make<ReadonlyMap<string, ReadonlyArray<ControlResult>>>(new Map())
-  const deps: Deps = { engine, recorder, known }
+  const deps: Deps = { engine, ledger, known }
   return BoundaryAudit.of({
     audit: Effect.fn("BoundaryAudit.audit")((target, options) => conduct(deps, target, options ?? {}, undefined)),
     auditWithControls: Effect.fn("BoundaryAudit.auditWithControls")((target, options) =>
@@ -91,29 +97,51 @@ const make = Effect.fnUntraced(function* (engine: EngineShape, recorder: Recorde
   })
 })
 
-/** Audits that leave no record but their report. */
+/** Audits that leave no record but their report. Weakened sandboxes of a process that was killed are not found by a reaper. */
 export const layer: Layer.Layer<BoundaryAudit, never, Engine> = Layer.effect(
   BoundaryAudit,
-  Effect.flatMap(Engine, (engine) => make(engine, () => () => Effect.void))
+  Effect.flatMap(Engine, (engine) => make(engine, { record: () => () => Effect.void, labels: () => ({}) }))
 )
 
+/** Who answers for the weakened sandboxes: labels by which a later process finds and removes what a killed one left. */
+export interface AuditOwner {
+  readonly run: string
+  /** Absolute path of the journal. */
+  readonly journalPath: string
+  /** `Owner.toLabel` of this process. */
+  readonly owner: string
+}
+
+/** A create call may take effect that much later than it was given up (moby#24858). */
+const createDeadlineMillis = 10_000
+
 /** Audits whose facts are appended to the journal, each in a stream `security/<audit id>` of its own. */
-export const layerJournaled: Layer.Layer<BoundaryAudit, never, Engine | Journal> = Layer.effect(
-  BoundaryAudit,
-  Effect.gen(function* () {
-    const journal = yield* Journal
-    return yield* make(
-      yield* Engine,
-      (auditId) => (events, place) =>
-        Effect.asVoid(
-          family.append(journal, family.stream(auditId), events, {
-            expected: place === "first" ? noStream : streamExists,
-            closes: place === "last"
+export const layerJournaled = (owner: AuditOwner): Layer.Layer<BoundaryAudit, never, Engine | Journal> =>
+  Layer.effect(
+    BoundaryAudit,
+    Effect.gen(function* () {
+      const journal = yield* Journal
+      return yield* make(yield* Engine, {
+        record: (auditId) => (events, place) =>
+          Effect.asVoid(
+            family.append(journal, family.stream(auditId), events, {
+              expected: place === "first" ? noStream : streamExists,
+              closes: place === "last"
+            })
+          ),
+        labels: (auditId, atMillis) =>
+          SandboxLabels.encode({
+            ...owner,
+            journal: journal.id,
+            epoch: journal.epoch,
+            stream: family.stream(auditId),
+            intent: 1,
+            deadline: atMillis + createDeadlineMillis,
+            kind: "sidecar"
           })
-        )
-    )
-  })
-)
+      })
+    })
+  )
 
 const conduct = Effect.fnUntraced(function* (
   deps: Deps,
@@ -124,13 +152,13 @@ const conduct = Effect.fnUntraced(function* (
   const startedAt = yield* Clock.currentTimeMillis
   const info = yield* deps.engine.info
   const auditId = yield* makeId("aud")
-  const record = deps.recorder(auditId)
+  const record = deps.ledger.record(auditId)
   const checks = options.checks ?? boundaryChecks
   yield* record([started(startedAt, target, info, checks)], "first")
   const work = Effect.gen(function* () {
     const subject = yield* read({ checks, engine: deps.engine, info, vehicles: options.vehicles }, target.containerId)
     const results = yield* establish(deps, { auditId, checks, controls, info, record, subject })
-    const findings = judgeAll(checks, subject, options.expected ?? bounded(info), results)
+    const findings = judgeAll(checks, subject, options.expected ?? promised(options.sandbox, info), results)
     const finishedAt = yield* Clock.currentTimeMillis
     yield* record(conclusion(findings, finishedAt, finishedAt - startedAt), "last")
     return {
@@ -156,6 +184,9 @@ const conduct = Effect.fnUntraced(function* (
     )
   )
 })
+
+const promised = (sandbox: SandboxSpec | undefined, info: EngineInfo): Expectation =>
+  sandbox === undefined ? bounded(info) : fromSpec(sandbox, info)
 
 interface Round {
   readonly auditId: string
@@ -186,7 +217,7 @@ const establish = Effect.fnUntraced(function* (
     vehicles: controls.vehicles,
     permitted: deps.engine.endpoint.kind === "private" || controls.allowDangerous === true,
     concurrency: controls.concurrency ?? 3,
-    labels: controls.labels ?? {},
+    labels: (atMillis) => ({ ...deps.ledger.labels(auditId, atMillis), ...controls.labels }),
     intended: (weakening, containerName) =>
       Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>
         record([{ _tag: "ControlIntended", atMillis, weakening, containerName }], "next")
@@ -195,7 +226,7 @@ const establish = Effect.fnUntraced(function* (
       Effect.flatMap(Clock.currentTimeMillis, (atMillis) => record([controlEvent(result, atMillis)], "next"))
   }
   const results = yield* runControls(context, {
-    known: usable(known, checks),
+    known: usable(known, round),
     first: controls.weakenings ?? [],
     vehicles: subject.vehicles
   })
@@ -206,12 +237,14 @@ const establish = Effect.fnUntraced(function* (
   return results
 })
 
-/** Results that judged all of these checks; a narrower audit's controls are run again. */
-const usable = (
-  known: ReadonlyArray<ControlResult>,
-  checks: ReadonlyArray<BoundaryCheck>
-): ReadonlyArray<ControlResult> =>
-  known.filter(({ outcome }) => outcome._tag === "Ran" && checks.every((check) => check.id in outcome.verdicts))
+/** Results of the same vehicles that judged all of these checks; any other control is run again. */
+const usable = (known: ReadonlyArray<ControlResult>, { checks, subject }: Round): ReadonlyArray<ControlResult> =>
+  known.filter(
+    ({ outcome }) =>
+      outcome._tag === "Ran" &&
+      sameVehicles(outcome.vehicles, subject.vehicles) &&
+      checks.every((check) => check.id in outcome.verdicts)
+  )
 
 const judgeAll = (
   checks: ReadonlyArray<BoundaryCheck>,
@@ -235,58 +268,3 @@ const judgeAll = (
       ...(power._tag === "Established" ? { control: { weakening: power.weakening, evidence: power.evidence } } : {})
     }
   })
-
-const started = (
-  atMillis: number,
-  target: ContainerTarget,
-  info: EngineInfo,
-  checks: ReadonlyArray<BoundaryCheck>
-): BoundaryEvent => ({
-  _tag: "AuditStarted",
-  atMillis,
-  containerId: target.containerId,
-  name: target.name,
-  engineId: info.id,
-  engineVersion: info.version,
-  kernelVersion: info.kernelVersion,
-  checkIds: checks.map((check) => check.id)
-})
-
-const controlEvent = ({ outcome, weakening }: ControlResult, atMillis: number): BoundaryEvent =>
-  outcome._tag === "Ran"
-    ? {
-        _tag: "ControlEstablished",
-        atMillis,
-        weakening,
-        breachedCheckIds: Object.entries(outcome.verdicts).flatMap(([id, verdict]) =>
-          verdict._tag === "Breached" ? [id] : []
-        )
-      }
-    : { _tag: "ControlRefused", atMillis, weakening, reason: outcome.reason }
-
-const conclusion = (
-  findings: ReadonlyArray<Finding>,
-  atMillis: number,
-  durationMillis: number
-): Arr.NonEmptyReadonlyArray<BoundaryEvent> => {
-  const { Breached, Held, NotApplicable, NotRun, Waived } = scorecard(findings)
-  const judgements = findings.map(({ category, checkId, control, severity, verdict }): BoundaryEvent => ({
-    _tag: "CheckJudged",
-    atMillis,
-    checkId,
-    category,
-    severity,
-    verdict,
-    ...(control === undefined ? {} : { control: control.weakening })
-  }))
-  return Arr.append(judgements, {
-    _tag: "AuditFinished",
-    atMillis,
-    durationMillis,
-    held: Held,
-    breached: Breached,
-    notRun: NotRun,
-    notApplicable: NotApplicable,
-    waived: Waived
-  })
-}

@@ -1,5 +1,6 @@
 /** Every boundary check of this package, by category. A new leaf is a file in `checks/` and a line here. */
 import type { BoundaryCheck } from "./BoundaryCheck.ts"
+import type { WeakeningName } from "./Weakening.ts"
 import { capBounding } from "./checks/CapBounding.ts"
 import { capChroot } from "./checks/CapChroot.ts"
 import { capEffective } from "./checks/CapEffective.ts"
@@ -122,3 +123,7 @@ export const boundaryChecks: ReadonlyArray<BoundaryCheck> = [
 
 /** The check with this id. */
 export const boundaryCheck = (id: string): BoundaryCheck | undefined => boundaryChecks.find((check) => check.id === id)
+
+/** The checks that must report this weakening. */
+export const checksOf = (weakening: WeakeningName): ReadonlyArray<BoundaryCheck> =>
+  boundaryChecks.filter((check) => check.weakenings.includes(weakening))

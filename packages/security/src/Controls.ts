@@ -4,6 +4,7 @@
  */
 import type { ContainerSpec } from "@sbx/engine/ContainerSpec"
 import type { EngineInfo, EngineShape } from "@sbx/engine/Engine"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ControlResult } from "./AuditReport.ts"
 import type { BoundaryCheck } from "./BoundaryCheck.ts"
@@ -30,8 +31,8 @@ export interface ControlContext<E> {
   readonly vehicles: ReadonlyArray<ProbeVehicle> | undefined
   readonly permitted: boolean
   readonly concurrency: number
-  /** Added to every weakened sandbox, e.g. its owner's. */
-  readonly labels: Readonly<Record<string, string>>
+  /** Of every weakened sandbox, by the time of its intent: its owner's, so that it is found should we die. */
+  readonly labels: (atMillis: number) => Readonly<Record<string, string>>
   /** Before the container is made, then with what it showed. */
   readonly intended: (weakening: string, containerName: string) => Effect.Effect<void, E>
   readonly concluded: (result: ControlResult) => Effect.Effect<void, E>
@@ -74,8 +75,8 @@ export const runControl = Effect.fnUntraced(function* <E>(context: ControlContex
   })
   if (spec === undefined) return yield* conclude({ _tag: "NotCreatable", reason: "does not exist on this engine" })
   const name = `${reference.spec.name}-${auditId}-${weakening}`.replaceAll(/[^a-zA-Z0-9_.-]/g, "-")
+  const labels = { ...context.labels(yield* Clock.currentTimeMillis), [controlLabel]: weakening }
   yield* context.intended(weakening, name)
-  const labels = { ...spec.labels, ...context.labels, [controlLabel]: weakening }
   const refused = (error: { readonly message: string }) =>
     Effect.succeed<ControlResult["outcome"]>({ _tag: "NotCreatable", reason: error.message.split("\n")[0] ?? "" })
   const outcome = yield* withContainer(engine, { ...spec, name, labels }, (id) =>

@@ -16,12 +16,17 @@ export interface HardenedReference {
   readonly expected: Expectation
 }
 
+/**
+ * A weakened sandbox never runs the owner's command, nor gets its environment: only our probes. It ends by itself, should we die.
+ */
+const idle = ["sleep", "120"]
+
 /** Below the range of uids that sandboxes lease, so that per-uid limits are not shared with them. */
 const uid = 65532
 
-/** The reference for a sandbox's spec: same image, command and limits; no loosening, no network. */
+/** The reference for a sandbox's spec: same image and limits; no loosening, no network. The image must have `sleep`. */
 export const fromSandbox = (spec: SandboxSpec, info: EngineInfo): HardenedReference => {
-  const closed: SandboxSpec = { ...spec, network: "none", loosening: {} }
+  const closed: SandboxSpec = { ...spec, command: idle, env: {}, labels: {}, network: "none", loosening: {} }
   const made = containerSpec(closed, {
     name: "sbx-control",
     labels: {},

@@ -21,7 +21,8 @@ interface Shown {
   readonly text: string
 }
 
-const sameVehicles = (a: Vehicles, b: Vehicles): boolean =>
+/** True when the same interpreters carried the probes. */
+export const sameVehicles = (a: Vehicles, b: Vehicles): boolean =>
   Object.keys({ ...a, ...b }).every((identity) => a[identity] === b[identity])
 
 /** What one control says about the check; a control that another vehicle read says nothing about this one's readings. */

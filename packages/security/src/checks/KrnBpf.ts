@@ -11,5 +11,5 @@ export const krnBpf = gateCheck({
   sharedKernelOnly: true,
 
   gates: [{ probe: syscall("bpf", [999, 0, 0]), gate: ["EPERM"], open: ["EINVAL", "EFAULT"], absent: ["ENOSYS"] }],
-  weakenings: ["privileged", "seccompUnconfined"]
+  weakenings: ["seccompUnconfined", "capableRoot"]
 })

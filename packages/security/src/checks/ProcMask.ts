@@ -11,6 +11,7 @@ import { mountAt, mountInfoProbe, mounts } from "../internal/mountInfo.ts"
 import { listDirectory } from "../Probe.ts"
 
 const proc = listDirectory("/proc")
+const sys = listDirectory("/sys")
 /** The runtime specification's defaults as engines set them. */
 const names = ["acpi", "asound", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list", "timer_stats"]
 
@@ -23,18 +24,19 @@ export const procMask: BoundaryCheck = {
   layer: "structure",
   severity: "high",
   maps: { mitre: ["T1082"], cis: [] },
-  description: "Host details in /proc are masked.",
+  description: "Host details in /proc and /sys are masked.",
   sharedKernelOnly: true,
-  probes: [mountInfoProbe, proc],
+  probes: [mountInfoProbe, proc, sys],
   judge: judging(function* (evidence) {
     const entries = yield* mounts(evidence)
     const listed = yield* text(evidence, proc)
-    const present = names.filter((name) => listed.includes(name)).map((name) => `/proc/${name}`)
+    const firmware = (yield* text(evidence, sys)).includes("firmware") ? ["/sys/firmware"] : []
+    const present = [...names.filter((name) => listed.includes(name)).map((name) => `/proc/${name}`), ...firmware]
     const bare = present.filter((path) => !isMask(mountAt(entries, path)))
     if (bare.length > 0) return breached(`not masked: ${bare.join(", ")}`)
     return present.length > 0
       ? held(`masked: ${present.join(", ")}`)
-      : notApplicable(`this kernel has none of ${names.join(", ")}`)
+      : notApplicable(`this kernel has neither /sys/firmware nor ${names.join(", ")}`)
   }),
   weakenings: ["unmaskedPaths"]
 }
