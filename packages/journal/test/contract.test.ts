@@ -17,9 +17,9 @@ const history: History = {
     [1, 1, 1, 1]
   ],
   subscribers: [
-    { from: "Start", after: 0, slowness: 3, delay: 5, category: "" },
-    { from: "After", after: 2, slowness: 0, delay: 1, category: "odd" },
-    { from: "Now", after: 0, slowness: 1, delay: 0, category: "even" }
+    { from: "Start", after: 0, slowness: 3, slowFor: 9, delay: 5, category: "" },
+    { from: "After", after: 2, slowness: 0, slowFor: 0, delay: 1, category: "odd" },
+    { from: "Now", after: 0, slowness: 1, slowFor: 99, delay: 0, category: "even" }
   ]
 }
 

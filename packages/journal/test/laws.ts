@@ -244,7 +244,9 @@ const marks: Law = Effect.gen(function* () {
       Stream.runCollect
     )
   assert.deepStrictEqual(yield* seen(Journal.start, {}, 1), ["CaughtUp 0"], "an empty journal is caught up with")
+  const ahead = yield* Effect.forkChild(seen(Journal.after(1), {}, 3), { startImmediately: true })
   yield* journal.append(a, [event(1), event(2, "Other"), event(3)], { expected: Journal.any })
+  assert.deepStrictEqual(yield* Fiber.join(ahead), ["CaughtUp 0", "Event 2", "Event 3"], "also from a position to come")
   const counted = { types: ["Counted"] }
   const other = { types: ["Other"] }
   assert.deepStrictEqual(yield* seen(Journal.start, counted, 3), ["Event 1", "Event 3", "CaughtUp 3"])

@@ -15,6 +15,8 @@ const Subscriber = Schema.Struct({
   after: small(0, 60),
   /** Turns given to others per delivery: how slow the consumer is. */
   slowness: small(0, 12),
+  /** Deliveries for which it is slow: who then catches up meets batches in the hub that it has read from pages. */
+  slowFor: small(0, 20),
   /** Turns before subscribing. */
   delay: small(0, 30),
   category: Schema.Literals(["", "even", "odd"])
@@ -52,7 +54,9 @@ const follow = Effect.fnUntraced(function* (
   const from = subscriber.from === "After" ? Journal.after(after) : fromTag(subscriber.from)
   const category = subscriber.category === "" ? undefined : subscriber.category
   const deliveries = yield* journal.subscribe({ from, filter: { category } }).pipe(
-    Stream.tap(() => turns(subscriber.slowness)),
+    Stream.zipWithIndex,
+    Stream.tap(([, index]) => turns(index < subscriber.slowFor ? subscriber.slowness : 0)),
+    Stream.map(([delivery]) => delivery),
     // A filter may leave out the last event: then only CaughtUp or Progress can tell that the end is reached.
     Stream.takeUntil((d) => (d._tag === "Event" ? d.event.position : d.position) >= end),
     Stream.runCollect
