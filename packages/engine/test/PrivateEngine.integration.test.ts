@@ -2,68 +2,44 @@ import { spawn } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { DistributionPackages } from "../src/DistributionPackages.ts"
-import { buildBusybox } from "../src/internal/privateEngine/buildRootFs.ts"
 import { startTimeOf } from "../src/internal/privateEngine/processes.ts"
 import { PrivateEngine } from "../src/PrivateEngine.ts"
-import { tiny } from "../src/recipes/Tiny.ts"
 import {
   api,
   client,
   commandsOf,
-  engineLayer,
   eventually,
   isGone,
-  packagesLayer,
-  pathsOf,
+  loadTiny,
+  ownEngine,
   pidOf,
+  prepare,
+  removeEngines,
+  removeTar,
   sh,
   sleeper,
   temporary
 } from "./privateEngineHarness.ts"
 
-const stateRoot = temporary("engine")
-const paths = pathsOf(stateRoot)
-const image = "sbx-test/tiny:1"
-const tarFile = `${stateRoot}/tiny.tar`
-const layer = engineLayer(stateRoot)
+const { stateRoot, paths, layer, use: engine, up, down, leftovers } = ownEngine("engine")
 const restartLimit = 30_000
 
-const engine = <A, E>(use: (engine: PrivateEngine["Service"]) => Effect.Effect<A, E>) =>
-  Effect.flatMap(PrivateEngine, use).pipe(Effect.provide(layer))
-
-const up = engine((service) => service.up())
-const down = engine((service) => service.down)
-const leftovers = engine((service) => service.leftovers)
-
-const importTiny = Effect.gen(function* () {
-  const answer = yield* api(
-    paths.socket,
-    "POST",
-    `/images/create?fromSrc=-&repo=${encodeURIComponent("sbx-test/tiny")}&tag=1`,
-    readFileSync(tarFile)
-  )
-  assert.strictEqual(answer.status, 200, answer.body)
-})
+type Own = ReturnType<typeof ownEngine>
 
 /** Up again within the promised time, and able to run a container. */
-const recovers = Effect.gen(function* () {
-  const before = performance.now()
-  yield* up
-  assert.isBelow(performance.now() - before, restartLimit)
-  yield* sleeper(paths.socket, image)
-})
+const recovers = (own: Pick<Own, "up" | "paths">) =>
+  Effect.gen(function* () {
+    const before = performance.now()
+    yield* own.up
+    assert.isBelow(performance.now() - before, restartLimit)
+    yield* loadTiny(own.paths.socket)
+    yield* sleeper(own.paths.socket)
+  })
 
-const build = Effect.gen(function* () {
-  const packages = yield* DistributionPackages
-  const { prefix } = yield* packages.ensure(["busybox-static"])
-  yield* buildBusybox(tiny, prefix, tarFile)
-}).pipe(Effect.provide(packagesLayer))
-
-beforeAll(() => Effect.runPromise(Effect.andThen(build, Effect.andThen(up, importTiny))), 180_000)
+beforeAll(() => Effect.runPromise(Effect.andThen(prepare, Effect.andThen(up, loadTiny(paths.socket)))), 180_000)
 afterAll(async () => {
-  await Effect.runPromise(down)
-  rmSync(stateRoot, { recursive: true, force: true })
+  await removeEngines()
+  removeTar()
 }, 60_000)
 
 describe("PrivateEngine", () => {
@@ -109,59 +85,17 @@ describe("PrivateEngine", () => {
 
   it.live("recovers from kill -9 of the daemon while containers run and are paused", () =>
     Effect.gen(function* () {
-      yield* sleeper(paths.socket, image)
-      const paused = yield* sleeper(paths.socket, image)
+      yield* sleeper(paths.socket)
+      const paused = yield* sleeper(paths.socket)
       yield* api(paths.socket, "POST", `/containers/${paused}/pause`)
       const daemon = yield* pidOf(paths.id, "dockerd --config-file")
       const shim = yield* pidOf(paths.id, "containerd-shim")
       process.kill(daemon, "SIGKILL")
       yield* eventually("the daemon is dead", () => isGone(daemon))
-      yield* recovers
+      yield* recovers({ up, paths })
       assert.isTrue(isGone(shim))
       const shims = (yield* commandsOf(paths.id)).filter((command) => command.includes("containerd-shim"))
       assert.strictEqual(shims.length, 1)
-    })
-  )
-
-  it.live("recovers from kill -9 of its containerd", () =>
-    Effect.gen(function* () {
-      const containerd = yield* pidOf(paths.id, "containerd --config")
-      process.kill(containerd, "SIGKILL")
-      yield* eventually("containerd is dead", () => isGone(containerd))
-      yield* recovers
-    })
-  )
-
-  it.live("replaces a daemon that lives and does not answer", () =>
-    Effect.gen(function* () {
-      const daemon = yield* pidOf(paths.id, "dockerd --config-file")
-      process.kill(daemon, "SIGSTOP")
-      yield* recovers
-      assert.isTrue(isGone(daemon))
-    })
-  )
-
-  it.live("recovers from kill -9 of its starter, whenever that dies", () =>
-    Effect.gen(function* () {
-      for (const fact of ["daemon.json", "engine.id", "docker.pid"]) {
-        yield* down
-        rmSync(paths.daemonConfig, { force: true })
-        const starter = client("up", stateRoot)
-        const seen = (): boolean =>
-          [paths.home, paths.run].some((folder) => {
-            try {
-              return readdirSync(folder).includes(fact)
-            } catch {
-              return false
-            }
-          })
-        yield* eventually(`${fact} appears`, seen)
-        starter.child.kill("SIGKILL")
-        yield* Effect.promise(() => starter.ended)
-        yield* recovers
-        const daemons = (yield* commandsOf(paths.id)).filter((command) => command.startsWith("dockerd "))
-        assert.strictEqual(daemons.length, 1, fact)
-      }
     })
   )
 
@@ -178,6 +112,59 @@ describe("PrivateEngine", () => {
   )
 })
 
+// Engines of their own, at the same time: these tests are mostly waiting.
+describe.concurrent("PrivateEngine that is hurt", () => {
+  it.live("recovers from kill -9 of its containerd", () =>
+    Effect.gen(function* () {
+      const own = ownEngine("containerd")
+      const { paths } = own
+      yield* own.up
+      const containerd = yield* pidOf(paths.id, "containerd --config")
+      process.kill(containerd, "SIGKILL")
+      yield* eventually("containerd is dead", () => isGone(containerd))
+      yield* recovers(own)
+    })
+  )
+
+  it.live("replaces a daemon that lives and does not answer", () =>
+    Effect.gen(function* () {
+      const own = ownEngine("stuck")
+      const { paths } = own
+      yield* own.up
+      const daemon = yield* pidOf(paths.id, "dockerd --config-file")
+      process.kill(daemon, "SIGSTOP")
+      yield* recovers(own)
+      assert.isTrue(isGone(daemon))
+    })
+  )
+
+  it.live("recovers from kill -9 of its starter, whenever that dies", () =>
+    Effect.gen(function* () {
+      const own = ownEngine("starter")
+      const { paths } = own
+      for (const fact of ["daemon.json", "engine.id", "docker.pid"]) {
+        yield* own.down
+        rmSync(paths.daemonConfig, { force: true })
+        const starter = client("up", own.stateRoot)
+        const seen = (): boolean =>
+          [paths.home, paths.run].some((folder) => {
+            try {
+              return readdirSync(folder).includes(fact)
+            } catch {
+              return false
+            }
+          })
+        yield* eventually(`${fact} appears`, seen)
+        starter.child.kill("SIGKILL")
+        yield* Effect.promise(() => starter.ended)
+        yield* recovers(own)
+        const daemons = (yield* commandsOf(paths.id)).filter((command) => command.startsWith("dockerd "))
+        assert.strictEqual(daemons.length, 1, fact)
+      }
+    })
+  )
+})
+
 describe("PrivateEngine on a machine with remains", () => {
   it.live("starts over stale pid files and sockets, and spares the processes that they name", () =>
     Effect.gen(function* () {
@@ -189,7 +176,7 @@ describe("PrivateEngine on a machine with remains", () => {
       writeFileSync(`${paths.execRoot}/containerd/containerd.pid`, String(pid))
       writeFileSync(paths.identity, `${pid} ${startTimeOf(pid)}\n`)
       yield* Effect.promise(() => staleSocket(paths.socket))
-      yield* recovers
+      yield* recovers({ up, paths })
       assert.isFalse(isGone(pid))
       bystander.kill("SIGKILL")
     })
@@ -209,7 +196,7 @@ describe("PrivateEngine on a machine with remains", () => {
         yield* down
         assert.deepStrictEqual(yield* leftovers, [])
         assert.include(readFileSync("/proc/self/mountinfo", "utf8"), foreign)
-        yield* recovers
+        yield* recovers({ up, paths })
       } finally {
         sh('umount "$1"; rmdir "$1"', foreign)
       }
@@ -219,7 +206,7 @@ describe("PrivateEngine on a machine with remains", () => {
   it.live("leaves nothing behind after down, and spares another engine's processes", () =>
     Effect.gen(function* () {
       yield* up
-      const id = yield* sleeper(paths.socket, image)
+      const id = yield* sleeper(paths.socket)
       yield* api(paths.socket, "POST", `/containers/${id}/pause`)
       const neighbour = spawn("sleep", ["1000"], { stdio: "ignore", env: { SBX_ENGINE_ID: "0123456789ab" } })
       yield* down

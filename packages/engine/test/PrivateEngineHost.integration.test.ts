@@ -2,57 +2,31 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSy
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { DistributionPackages } from "../src/DistributionPackages.ts"
-import { buildBusybox } from "../src/internal/privateEngine/buildRootFs.ts"
 import { listLeftovers } from "../src/internal/privateEngine/leftovers.ts"
 import { ownedProcesses } from "../src/internal/privateEngine/processes.ts"
 import { within } from "../src/internal/privateEngine/within.ts"
 import * as PrivateEngine from "../src/PrivateEngine.ts"
-import { tiny } from "../src/recipes/Tiny.ts"
 import {
   api,
   client,
   engineLayer,
   eventually,
+  loadTiny,
+  ownEngine,
   packagesLayer,
-  pathsOf,
   pidOf,
+  prepare,
+  removeEngines,
+  removeTar,
   sh,
   sleeper,
   temporary
 } from "./privateEngineHarness.ts"
 
-const roots = new Set<string>()
-
-/** An engine of one test's own; `release` ends it whatever the test left. */
-const ownEngine = (name: string, idleSeconds = 600) => {
-  const stateRoot = temporary(name)
-  roots.add(stateRoot)
-  const layer = engineLayer(stateRoot, idleSeconds)
-  const use = <A, E>(call: (engine: PrivateEngine.PrivateEngine["Service"]) => Effect.Effect<A, E>) =>
-    Effect.flatMap(PrivateEngine.PrivateEngine, call).pipe(Effect.provide(layer))
-  return { stateRoot, paths: pathsOf(stateRoot), use }
-}
-
-const tarFile = `${temporary("tar")}/tiny.tar`
-
-beforeAll(
-  () =>
-    Effect.runPromise(
-      Effect.gen(function* () {
-        const { prefix } = yield* (yield* DistributionPackages).ensure(["busybox-static"])
-        yield* buildBusybox(tiny, prefix, tarFile)
-        yield* (yield* DistributionPackages).ensure(PrivateEngine.enginePackages)
-      }).pipe(Effect.provide(packagesLayer))
-    ),
-  180_000
-)
+beforeAll(() => Effect.runPromise(prepare), 180_000)
 afterAll(async () => {
-  for (const root of roots) {
-    const down = Effect.flatMap(PrivateEngine.PrivateEngine, (service) => service.down)
-    await Effect.runPromise(Effect.provide(down, engineLayer(root)))
-    rmSync(root, { recursive: true, force: true })
-  }
-  rmSync(tarFile.replace(/\/[^/]*$/, ""), { recursive: true, force: true })
+  await removeEngines()
+  removeTar()
 }, 60_000)
 
 const listing = (path: string): ReadonlyArray<string> => (existsSync(path) ? readdirSync(path).toSorted() : [])
@@ -78,11 +52,11 @@ describe("PrivateEngine and its host", () => {
     Effect.gen(function* () {
       const { paths, use } = ownEngine("host")
       const before = hostFacts()
-      const rules = firewallRules(yield* prefix)
+      const rules = firewallRules(yield* prepare)
       const rulesBefore = rules()
       yield* use((service) => service.up())
       yield* loadTiny(paths.socket)
-      yield* sleeper(paths.socket, "sbx-test/tiny:1")
+      yield* sleeper(paths.socket)
       assert.deepStrictEqual(hostFacts(), before)
       assert.strictEqual(rules(), rulesBefore)
       // The look itself can see: the engine's own namespace does have docker's chains.
@@ -129,14 +103,7 @@ const firewallRules =
     return sh(`export LD_LIBRARY_PATH="$(echo "$1"/usr/lib/*-linux-gnu*)"; ${inside}`, prefix, String(pid))
   }
 
-const loadTiny = (socket: string) =>
-  Effect.gen(function* () {
-    const path = `/images/create?fromSrc=-&repo=${encodeURIComponent("sbx-test/tiny")}&tag=1`
-    const answer = yield* api(socket, "POST", path, readFileSync(tarFile))
-    assert.strictEqual(answer.status, 200, answer.body)
-  })
-
-describe("PrivateEngine that is not used", () => {
+describe.concurrent("PrivateEngine that is not used", () => {
   it.live("stops by itself and leaves nothing", () =>
     Effect.gen(function* () {
       const { paths, use } = ownEngine("idle", 2)
@@ -166,7 +133,7 @@ describe("PrivateEngine that is not used", () => {
       const { paths, use } = ownEngine("busy", 2)
       yield* use((service) => service.up())
       yield* loadTiny(paths.socket)
-      const id = yield* sleeper(paths.socket, "sbx-test/tiny:1")
+      const id = yield* sleeper(paths.socket)
       assert.isFalse(
         yield* within(
           8_000,
@@ -230,7 +197,7 @@ describe("PrivateEngine where it cannot run", () => {
       )
       sh(
         'cp -a "$1"/usr/sbin "$1"/bin "$2"/ 2>/dev/null; mkdir -p "$2/usr"; mv "$2/sbin" "$2/usr/sbin"; rm "$2/usr/sbin/dockerd"; chmod +x "$2/usr/bin/dockerd"',
-        yield* prefix,
+        yield* prepare,
         `${stateRoot}/prefix`
       )
       const packages = Layer.succeed(DistributionPackages, {
@@ -262,8 +229,3 @@ describe("PrivateEngine where it cannot run", () => {
     })
   )
 })
-
-const prefix = Effect.flatMap(DistributionPackages, (packages) => packages.ensure(PrivateEngine.enginePackages)).pipe(
-  Effect.map(({ prefix }) => prefix),
-  Effect.provide(packagesLayer)
-)

@@ -1,16 +1,18 @@
 // @effect-diagnostics processEnv:off -- tests choose their download cache before any Effect runs
 /** What the private engine's tests share: an engine of their own in a temporary folder, and looks at the machine from outside. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from "node:fs"
 import { request } from "node:http"
 import { tmpdir } from "node:os"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
 import * as DistributionPackages from "../src/DistributionPackages.ts"
+import { buildBusybox } from "../src/internal/privateEngine/buildRootFs.ts"
 import { enginePaths } from "../src/internal/privateEngine/enginePaths.ts"
 import { ownedProcesses } from "../src/internal/privateEngine/processes.ts"
 import { within } from "../src/internal/privateEngine/within.ts"
 import * as PrivateEngine from "../src/PrivateEngine.ts"
+import { tiny } from "../src/recipes/Tiny.ts"
 
 /** Downloads and the unpacked prefix outlive a test run: 70 MB need not come again. */
 export const packagesRoot = process.env["SBX_PACKAGES_CACHE"] ?? `${realpathSync(tmpdir())}/sbx-test-packages`
@@ -22,7 +24,54 @@ export const packagesLayer = DistributionPackages.layerWith({ stateRoot: package
 export const engineLayer = (stateRoot: string, idleSeconds = 600) =>
   PrivateEngine.layerWith({ stateRoot, idle: `${idleSeconds} seconds` }).pipe(Layer.provideMerge(packagesLayer))
 
-export const pathsOf = enginePaths
+const roots = new Set<string>()
+
+/** An engine of one test's own. `removeEngines` ends it, whatever the test left. */
+export const ownEngine = (name: string, idleSeconds = 600) => {
+  const stateRoot = temporary(name)
+  roots.add(stateRoot)
+  const layer = engineLayer(stateRoot, idleSeconds)
+  const use = <A, E>(call: (engine: PrivateEngine.PrivateEngine["Service"]) => Effect.Effect<A, E>) =>
+    Effect.flatMap(PrivateEngine.PrivateEngine, call).pipe(Effect.provide(layer))
+  return {
+    stateRoot,
+    paths: enginePaths(stateRoot),
+    layer,
+    use,
+    up: use((service) => service.up()),
+    down: use((service) => service.down),
+    leftovers: use((service) => service.leftovers)
+  }
+}
+
+export const removeEngines = async (): Promise<void> => {
+  for (const root of roots) {
+    await Effect.runPromise(ownEngine(root.replace(/^.*\/sbx-test-(.*)-\d+$/, "$1")).down)
+    rmSync(root, { recursive: true, force: true })
+  }
+}
+
+/** The image of these tests; tagged by hand, so that they need no adapter. */
+export const image = "sbx-test/tiny:1"
+const tarFile = `${packagesRoot}/sbx-test-tiny-${process.pid}.tar`
+
+/** Downloads and unpacks what all tests need, and builds the image's tar. */
+export const prepare = Effect.gen(function* () {
+  const packages = yield* DistributionPackages.DistributionPackages
+  const busybox = yield* packages.ensure(["busybox-static"])
+  yield* buildBusybox(tiny, busybox.prefix, tarFile)
+  const { prefix } = yield* packages.ensure(PrivateEngine.enginePackages)
+  return prefix
+}).pipe(Effect.provide(packagesLayer))
+
+export const removeTar = (): void => rmSync(tarFile, { force: true })
+
+export const loadTiny = (socket: string) =>
+  Effect.gen(function* () {
+    const path = `/images/create?fromSrc=-&repo=${encodeURIComponent("sbx-test/tiny")}&tag=1`
+    const answer = yield* api(socket, "POST", path, readFileSync(tarFile))
+    if (answer.status !== 200) return yield* Effect.die(new Error(`import: ${answer.status} ${answer.body}`))
+  })
 
 /** Starts the fixture; `output` resolves to its first line. */
 export const client = (command: "up" | "lease", stateRoot: string, idleSeconds = 600) => {
@@ -92,8 +141,8 @@ export const api = (socketPath: string, method: string, path: string, body?: Uin
     call.end(body === undefined ? undefined : raw ? body : JSON.stringify(body))
   })
 
-/** Starts a container that sleeps; returns its id. The image must be there. */
-export const sleeper = (socketPath: string, image: string) =>
+/** Starts a container of `image` that sleeps; returns its id. */
+export const sleeper = (socketPath: string) =>
   Effect.gen(function* () {
     const created = yield* api(socketPath, "POST", "/containers/create", {
       Image: image,

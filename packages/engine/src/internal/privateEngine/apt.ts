@@ -88,9 +88,9 @@ export const parseSimulation = (output: string): ReadonlyArray<ResolvedPackage> 
     return found?.[1] === undefined || found[2] === undefined ? [] : [{ name: found[1], version: found[2] }]
   })
 
-/** What of `names` and their hard dependencies the host lacks. */
+/** What of `names` and their hard dependencies the host lacks. What it has is used as it is (`--no-upgrade`), however old. */
 export const simulateInstall = (state: AptState, names: ReadonlyArray<string>): AptCall<CommandResult> =>
-  apt("apt-get", state, ["install", "--simulate", "--no-install-recommends", ...names])
+  apt("apt-get", state, ["install", "--simulate", "--no-upgrade", "--no-install-recommends", ...names])
 
 /** One package file: `'uri' name size SHA256:digest`. */
 export interface PackageFile {

@@ -8,7 +8,7 @@ import { within } from "./within.ts"
 
 const answerMillis = 2_000
 /** A daemon that does not serve for this long is replaced: longer than dockerd takes to revive its containerd (10 s), and with the restart below 30 s. */
-const stuckMillis = 16_000
+const stuckMillis = 14_000
 
 const readIdentity = Effect.fnUntraced(function* (paths: EnginePaths) {
   const fs = yield* FileSystem.FileSystem

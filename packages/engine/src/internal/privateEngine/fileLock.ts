@@ -26,7 +26,7 @@ export class LockTimeout extends Schema.TaggedError<LockTimeout>()("LockTimeout"
 export const holdLock = Effect.fnUntraced(function* (
   file: string,
   mode: "exclusive" | "shared",
-  wait: Duration.Duration
+  wait: Duration.Input
 ): Effect.fn.Return<void, LockTimeout | PlatformError.PlatformError, ChildProcessSpawner | Scope.Scope> {
   const seconds = String(Duration.toSeconds(wait))
   const handle = yield* ChildProcess.make(
