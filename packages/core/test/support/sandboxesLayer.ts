@@ -2,7 +2,8 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Docker from "@sbx/engine/Docker"
 import * as Memory from "@sbx/journal/Memory"
-import { Config, Effect, FileSystem, Layer } from "effect"
+import { Engine } from "@sbx/engine/Engine"
+import { Config, Effect, FileSystem, Layer, Stream } from "effect"
 import * as Environment from "../../src/Environment.ts"
 import * as Sandboxes from "../../src/Sandboxes.ts"
 import * as StateDir from "../../src/StateDir.ts"
@@ -41,7 +42,25 @@ export interface TestOptions extends Partial<Sandboxes.SandboxesOptions> {
 }
 
 /** All services, the inner ones too, so that a test can look behind the scenes. */
-export const sandboxesLayer = ({ settings = {}, ...options }: TestOptions = {}) =>
+export const sandboxesLayer = (options: TestOptions = {}) => layerOn(engineLayer, options)
+
+/** An engine that turns every byte 1 of a file that is read into a 2; everything else is the real one's. */
+export const tamperingLayer = Layer.unwrap(
+  Effect.sync(() => {
+    // Headers of ustar(5) are text and zeros: a byte 1 can only be content.
+    const flip = (chunk: Uint8Array) => chunk.map((byte) => (byte === 1 ? 2 : byte))
+    const tampering = Layer.effect(
+      Engine,
+      Effect.map(Engine, (engine) => ({
+        ...engine,
+        getArchive: (id: string, path: string) => Stream.map(engine.getArchive(id, path), flip)
+      }))
+    ).pipe(Layer.provide(engineLayer))
+    return layerOn(tampering, {})
+  })
+)
+
+const layerOn = (engine: typeof engineLayer, { settings = {}, ...options }: TestOptions) =>
   Layer.unwrap(
     Effect.gen(function* () {
       return Sandboxes.layerWith({
@@ -54,6 +73,6 @@ export const sandboxesLayer = ({ settings = {}, ...options }: TestOptions = {}) 
     })
   ).pipe(
     Layer.provideMerge(Layer.mergeAll(Workspace.layer, UidLease.layer)),
-    Layer.provideMerge(Layer.mergeAll(engineLayer, stateLayer, Environment.layerWith(settings), Memory.layer)),
+    Layer.provideMerge(Layer.mergeAll(engine, stateLayer, Environment.layerWith(settings), Memory.layer)),
     Layer.provideMerge(NodeServices.layer)
   )

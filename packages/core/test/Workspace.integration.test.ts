@@ -1,0 +1,147 @@
+import { assert, describe, layer } from "@effect/vitest"
+import { Engine } from "@sbx/engine/Engine"
+import { Effect, FileSystem, Layer } from "effect"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Sandboxes } from "../src/Sandboxes.ts"
+import { StateDir } from "../src/StateDir.ts"
+import * as Workspace from "../src/Workspace.ts"
+import { filesBelow, loopsBelow, onHost } from "./support/hostView.ts"
+import { engineLayer, sandboxesLayer, stateLayer } from "./support/sandboxesLayer.ts"
+
+const MiB = 1024 ** 2
+/** Free bytes and inodes by statfs(2), seen from inside. */
+const statfs = ["stat", "-f", "-c", "%a %S %d", "."]
+const fill = (name: string, mebibytes: number) =>
+  `dd if=/dev/zero of=${name} bs=65536 count=${mebibytes * 16} 2>&1; echo "code $?"`
+
+layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("workspace", (it) => {
+  it.effect("is exact to the byte on disk: all of the limit can be written and nothing past it", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      const box = yield* make({ disk: "8M", inodes: 512 })
+      const [blocks = 0, size = 0, inodes = 0] = (yield* box.execOk(statfs)).stdout.trim().split(" ").map(Number)
+      assert.strictEqual(blocks * size, 8 * MiB)
+      assert.isAtLeast(inodes, 512)
+      assert.isBelow(inodes, 512 + 64)
+      // Two files, because RLIMIT_FSIZE would end a single one at the same size.
+      const first = yield* box.exec(["sh", "-c", fill("a", 5)])
+      assert.include(first.stdout, "code 0")
+      const second = yield* box.exec(["sh", "-c", fill("b", 5)])
+      assert.include(second.stdout, "No space left on device")
+      assert.include(second.stdout, "code 1")
+      const written = (yield* box.execOk(["sh", "-c", "wc -c < a; wc -c < b"])).stdout.split("\n").map(Number)
+      assert.strictEqual((written[0] ?? 0) + (written[1] ?? 0), 8 * MiB)
+      yield* box.execOk(["rm", "a"])
+      assert.include((yield* box.exec(["sh", "-c", fill("c", 4)])).stdout, "code 0")
+    })
+  )
+
+  it.effect("bounds the number of files, and is empty, private and on its own device", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      const box = yield* make({ disk: "8M", inodes: 64 })
+      const listing = yield* box.execOk(["ls", "-lan"])
+      assert.match(listing.stdout, new RegExp(`drwx------\\s+2 ${box.uid}\\s+${box.uid}`))
+      assert.deepStrictEqual(yield* box.files.list(), [])
+      const made = yield* box.exec(["sh", "-c", "i=0; while touch f$i; do i=$((i+1)); done; echo $i"])
+      assert.include(made.stderr, "No space left on device")
+      const count = Number(made.stdout.trim())
+      assert.isAtLeast(count, 64)
+      assert.isBelow(count, 128)
+      const mounts = (yield* box.execOk(["cat", "/proc/mounts"])).stdout
+      assert.match(mounts, /\/dev\/loop\d+ \/workspace ext4 rw,nosuid,nodev/)
+    })
+  )
+
+  it.effect("keeps a disk workspace over stop and restart, and loses a memory one", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      const disk = yield* make({ disk: "8M" })
+      yield* disk.files.write("kept.txt", "kept")
+      yield* disk.restart()
+      assert.strictEqual(yield* disk.files.readString("kept.txt"), "kept")
+      const memory = yield* make({ disk: "8M", workspace: "memory", inodes: 100 })
+      yield* memory.files.write("lost.txt", "lost")
+      assert.strictEqual(yield* memory.files.readString("lost.txt"), "lost")
+      const full = yield* memory.exec(["sh", "-c", `${fill("a", 5)}; ${fill("b", 5)}`])
+      assert.include(full.stdout, "No space left on device")
+      yield* memory.restart()
+      assert.isFalse(yield* memory.files.exists("lost.txt"))
+    })
+  )
+
+  it.effect("lets an unlimited place be written past the same size: the limit is the workspace's", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      const control = yield* make({ disk: "4M", tmp: "32M", loosening: { noUlimits: true } })
+      const result = yield* control.exec(["sh", "-c", `cd /tmp; ${fill("a", 10)}`])
+      assert.include(result.stdout, "code 0")
+    })
+  )
+
+  it.effect("removes volume, device and image, and says so only when they are gone", () =>
+    Effect.gen(function* () {
+      const workspaces = yield* Workspace.Workspaces
+      const engine = yield* Engine
+      const { path } = yield* StateDir
+      const volume = `sbx-test-ws-${process.pid}`
+      const request = { kind: "disk", volume, labels: {}, limitBytes: 4 * MiB, inodes: 64, uid: 100_000 } as const
+      yield* workspaces.create(request)
+      assert.deepStrictEqual(yield* workspaces.images, [volume])
+      assert.strictEqual(loopsBelow(path).length, 1)
+      // Out of memory: the image is unlinked behind our back, the device still holds it.
+      for (const name of filesBelow(`${path}/volumes`).filter((file) => file.endsWith(".img"))) {
+        onHost("find", path, "-name", name, "-delete")
+      }
+      assert.deepStrictEqual(yield* workspaces.images, [volume])
+      yield* workspaces.remove(volume)
+      yield* workspaces.remove(volume)
+      assert.deepStrictEqual(loopsBelow(path), [])
+      assert.deepStrictEqual(yield* workspaces.images, [])
+      const gone = yield* Effect.flip(engine.inspectVolume(volume))
+      assert.strictEqual(gone._tag, "ObjectNotFound")
+    })
+  )
+
+  it.effect("fails with the tools' words when the state directory cannot be written", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const workspaces = yield* Workspace.Workspaces
+      const { path } = yield* StateDir
+      const volume = `sbx-test-broken-${process.pid}`
+      // A file stands where the directory should be.
+      yield* fs.remove(`${path}/volumes`, { recursive: true, force: true })
+      yield* fs.writeFileString(`${path}/volumes`, "in the way")
+      const request = { kind: "disk", volume, labels: {}, limitBytes: 4 * MiB, inodes: 64, uid: 100_000 } as const
+      const error = yield* Effect.flip(workspaces.create(request))
+      assert.strictEqual(error._tag, "WorkspaceFailed")
+      yield* fs.remove(`${path}/volumes`)
+    })
+  )
+})
+
+describe("workspace without a local engine", () => {
+  const remote = Layer.effect(
+    Engine,
+    Effect.map(Engine, (engine) => ({
+      ...engine,
+      endpoint: { kind: "explicit", address: "tcp://10.0.0.1:2375" } as const
+    }))
+  ).pipe(Layer.provide(engineLayer))
+  const services = Workspace.layer.pipe(
+    Layer.provideMerge(Layer.merge(remote, stateLayer)),
+    Layer.provideMerge(NodeServices.layer)
+  )
+  layer(services, { excludeTestServices: true })((it) => {
+    it.effect("refuses disk with the reason, and takes memory only where auto was asked for", () =>
+      Effect.gen(function* () {
+        const workspaces = yield* Workspace.Workspaces
+        const error = yield* Effect.flip(workspaces.choose("disk"))
+        assert.strictEqual(error._tag, "WorkspaceUnsupported")
+        assert.include(error.message, "is not local")
+        assert.strictEqual(yield* workspaces.choose("auto"), "memory")
+        assert.strictEqual(yield* workspaces.choose("memory"), "memory")
+      })
+    )
+  })
+})
