@@ -8,11 +8,8 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
-import { TerminalCapabilities } from "effect/cli"
+import { type Paint, screen } from "./internal/screen.ts"
 
-export type Colour = "red" | "green" | "yellow" | "dim" | "bold"
-
-const codes: Record<Colour, number> = { bold: 1, dim: 2, green: 32, red: 31, yellow: 33 }
 const clearLine = "\r\u001b[2K"
 
 export class Progress extends Context.Service<
@@ -23,36 +20,30 @@ export class Progress extends Context.Service<
     /** What is being done now; replaces the previous status. Repeating the same text prints nothing. */
     readonly status: (text: string) => Effect.Effect<void>
     /** Paints text where the terminal shows colours and `NO_COLOR` is not set. */
-    readonly paint: (colour: Colour, text: string) => string
+    readonly paint: Paint
   }
 >()("@sbx/suite/Progress") {}
 
-interface Screen {
-  readonly status: string
-}
-
 const make = Effect.gen(function* () {
   const stdio = yield* Stdio.Stdio
-  const { canAnimate, canColor } = yield* TerminalCapabilities.TerminalCapabilities
-  const screen = yield* Ref.make<Screen>({ status: "" })
+  const { animates, paint } = yield* screen(stdio.stderrIsTerminal)
+  const shown = yield* Ref.make("")
   // A closed stderr must not end the run that it reports on.
   const write = (text: string) => Stream.make(text).pipe(Stream.run(stdio.stderr({ endOnDone: false })), Effect.ignore)
 
   const line = Effect.fnUntraced(function* (text: string) {
-    const { status } = yield* Ref.get(screen)
-    yield* write(canAnimate && status !== "" ? `${clearLine}${text}\n${status}` : `${text}\n`)
+    const status = yield* Ref.get(shown)
+    yield* write(animates && status !== "" ? `${clearLine}${text}\n${status.slice(0, 78)}` : `${text}\n`)
   })
   const status = Effect.fnUntraced(function* (text: string) {
-    const before = yield* Ref.getAndSet(screen, { status: text })
-    if (before.status === text) return
-    if (canAnimate) return yield* write(`${clearLine}${text}`)
+    const before = yield* Ref.getAndSet(shown, text)
+    if (before === text) return
+    // A line that wraps could not be cleared.
+    if (animates) return yield* write(`${clearLine}${text.slice(0, 78)}`)
     if (text !== "") yield* write(`${text}\n`)
   })
-  const paint = (colour: Colour, text: string) => (canColor ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text)
   yield* Effect.addFinalizer(() => status(""))
   return Progress.of({ line, paint, status })
 })
 
-export const layer: Layer.Layer<Progress, never, Stdio.Stdio> = Layer.effect(Progress, make).pipe(
-  Layer.provide(TerminalCapabilities.layer)
-)
+export const layer: Layer.Layer<Progress, never, Stdio.Stdio> = Layer.effect(Progress, make)

@@ -1,0 +1,118 @@
+/**
+ * The one place that wires layers. A scenario may yield every service of {@link Services}; a new one is a line in
+ * {@link scenarioServices}.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Environment } from "@sbx/core/Environment"
+import * as MachineLock from "@sbx/core/MachineLock"
+import * as Owner from "@sbx/core/Owner"
+import * as Sandboxes from "@sbx/core/Sandboxes"
+import * as StateDir from "@sbx/core/StateDir"
+import * as UidLease from "@sbx/core/UidLease"
+import * as Workspace from "@sbx/core/Workspace"
+import * as DistributionPackages from "@sbx/engine/DistributionPackages"
+import * as EngineLocator from "@sbx/engine/EngineLocator"
+import * as ImageBuilder from "@sbx/engine/ImageBuilder"
+import * as Located from "@sbx/engine/Located"
+import * as PrivateEngine from "@sbx/engine/PrivateEngine"
+import type { Journal } from "@sbx/journal/Journal"
+import * as EngineSource from "@sbx/monitor/EngineSource"
+import * as HostSampler from "@sbx/monitor/HostSampler"
+import * as Monitor from "@sbx/monitor/Monitor"
+import * as RunnerSampler from "@sbx/monitor/RunnerSampler"
+import * as BoundaryAudit from "@sbx/security/BoundaryAudit"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ExitStatus from "./ExitStatus.ts"
+import * as Images from "./Images.ts"
+import { report } from "./internal/stepProgress.ts"
+import * as Output from "./Output.ts"
+import * as Progress from "./Progress.ts"
+
+/** Of every command: files, programs and the terminal. */
+export const terminal = Layer.mergeAll(Output.layer, Progress.layer, ExitStatus.layer).pipe(
+  Layer.provideMerge(NodeServices.layer)
+)
+
+/** Where engines come from; building it asks nobody. */
+export const engines = EngineLocator.layer.pipe(
+  Layer.provideMerge(PrivateEngine.layer),
+  Layer.provideMerge(DistributionPackages.layer)
+)
+
+/** As {@link engines}, but the private engine is taken as it is: locating never starts it nor takes packages. */
+export const enginesAsTheyAre = EngineLocator.layer.pipe(
+  Layer.provide(
+    Layer.effect(
+      PrivateEngine.PrivateEngine,
+      Effect.map(PrivateEngine.PrivateEngine, (engine) => ({
+        ...engine,
+        lease: () => Effect.map(engine.status, (status) => ({ ...status, started: false, warnings: [] }))
+      }))
+    )
+  ),
+  Layer.provideMerge(PrivateEngine.layer),
+  Layer.provideMerge(DistributionPackages.layer)
+)
+
+export interface EngineOptions {
+  /** False refuses to take packages from the distribution. */
+  readonly install: boolean
+}
+
+/** The engine in use, leased while the layer lives, and the images on it. */
+export const engine = (options: EngineOptions) =>
+  Layer.unwrap(
+    Effect.map(Progress.Progress, (progress) => {
+      const steps = { install: options.install, onProgress: report(progress) }
+      return Images.layerWith(steps).pipe(
+        Layer.provideMerge(ImageBuilder.layer),
+        Layer.provideMerge(Located.layer(steps))
+      )
+    })
+  ).pipe(Layer.provideMerge(engines))
+
+const monitor = Layer.unwrap(
+  Effect.map(Environment, ({ enableMetrics }) =>
+    enableMetrics ? Monitor.layer.pipe(Layer.provide(EngineSource.layer)) : Monitor.layerDisabled
+  )
+)
+
+export interface RunPlace {
+  readonly runId: string
+  /** Absolute. */
+  readonly journalPath: string
+  /** Weakened sandboxes on any engine, not only on the private one. */
+  readonly allowDangerous: boolean
+}
+
+const audit = ({ runId: run, journalPath }: RunPlace) =>
+  Layer.unwrap(
+    Effect.map(Owner.current, (owner) =>
+      BoundaryAudit.layerJournaled({ run, journalPath, owner: Owner.toLabel(owner) })
+    )
+  )
+
+/** What scenarios use besides the engine, the journal and the environment. */
+export const scenarioServices = (place: RunPlace) =>
+  Layer.mergeAll(
+    Sandboxes.layerWith({
+      run: place.runId,
+      journalPath: place.journalPath,
+      workspace: "auto",
+      allowDangerous: place.allowDangerous
+    }),
+    monitor,
+    HostSampler.layer,
+    RunnerSampler.layer,
+    audit(place),
+    MachineLock.layer
+  ).pipe(Layer.provideMerge(Layer.mergeAll(Workspace.layer, UidLease.layer)), Layer.provideMerge(StateDir.layer))
+
+/** Every service that a scenario may yield, besides its own context and scope. */
+export type Services =
+  | Layer.Success<typeof terminal>
+  | Layer.Success<ReturnType<typeof engine>>
+  | Layer.Success<ReturnType<typeof scenarioServices>>
+  | Environment
+  | Journal

@@ -1,0 +1,150 @@
+/**
+ * One run from an open store to its reports: engine, images, reconcile, scenarios, verdict. Reports are written however it
+ * ends, interrupted or not; nothing is made in the engine before the store took its first event.
+ */
+import { Environment } from "@sbx/core/Environment"
+import { type RunEvent, RunEvents } from "@sbx/core/RunEvent"
+import * as RunReport from "@sbx/core/RunReport"
+import type { Scenario } from "@sbx/core/Scenario"
+import * as ScenarioRunner from "@sbx/core/ScenarioRunner"
+import { Engine } from "@sbx/engine/Engine"
+import * as EngineCapabilities from "@sbx/engine/EngineCapabilities"
+import { ImageBuilder } from "@sbx/engine/ImageBuilder"
+import { Located } from "@sbx/engine/Located"
+import { Journal } from "@sbx/journal/Journal"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import type { Services } from "./Composition.ts"
+import * as Live from "./internal/liveProgress.ts"
+import { recipeOf } from "./internal/recipeOf.ts"
+import { report as reportStep } from "./internal/stepProgress.ts"
+import { Progress } from "./Progress.ts"
+import * as Reports from "./reporting/Reports.ts"
+import type { RunFolder } from "./RunStore.ts"
+
+export interface SuiteRunOptions {
+  readonly scenarios: ReadonlyArray<Scenario<Services>>
+  readonly seed: string
+  readonly install: boolean
+  readonly allowDangerous: boolean
+  /** Stop at the first scenario that does not pass. */
+  readonly bail: boolean
+  /** Called with each scenario that ended, in the order of the journal. */
+  readonly onEnded: (one: NonNullable<ReturnType<typeof Live.ended>>) => Effect.Effect<void>
+  /** Called with the report once it is written, or could not be; also when the run was interrupted. */
+  readonly onReport: (report: RunReport.RunReport) => Effect.Effect<void>
+}
+
+/** Fails before anything ran, or because a report could not be written; an interrupt goes on after the reports. */
+export const execute = Effect.fn("SuiteRun.execute")(function* (folder: RunFolder, options: SuiteRunOptions) {
+  const progress = yield* Progress
+  yield* describeEngine
+  yield* ensureImages(options)
+  const missing = yield* missingCapabilities(options.scenarios)
+  yield* progress.status("")
+  yield* folder.started
+  return yield* Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(restore(Effect.scoped(runScenarios(folder, options, missing))))
+      const report = Exit.isSuccess(exit) && !options.bail ? exit.value : yield* recorded(folder.runId)
+      const written = yield* Effect.exit(Reports.write(folder, report))
+      yield* progress.status("")
+      yield* options.onReport(report)
+      yield* written
+      return Exit.isFailure(exit) ? yield* Effect.failCause(exit.cause) : report
+    })
+  )
+})
+
+/** Says which engine is in use, and what its start had to say. */
+const describeEngine = Effect.gen(function* () {
+  const progress = yield* Progress
+  const located = yield* Located
+  const { version } = yield* (yield* Engine).info
+  yield* progress.line(`engine: ${located.kind} ${located.address}, version ${version}`)
+  for (const warning of located.warnings) yield* progress.line(warning)
+})
+
+const ensureImages = Effect.fnUntraced(function* ({ scenarios, install }: SuiteRunOptions) {
+  const progress = yield* Progress
+  const builder = yield* ImageBuilder
+  for (const name of new Set(scenarios.flatMap(({ images }) => images))) {
+    const recipe = yield* recipeOf(name)
+    const { reference, origin } = yield* builder.ensure(recipe, { install, onProgress: reportStep(progress) })
+    if (origin !== "present") yield* progress.line(`image ${reference}: ${origin}`)
+  }
+})
+
+/** Finds out what the engine can do where a scenario asks; it takes seconds. */
+const missingCapabilities = Effect.fnUntraced(function* (scenarios: ReadonlyArray<Scenario<Services>>) {
+  if (scenarios.every(({ needs }) => needs.length === 0)) return () => undefined
+  const progress = yield* Progress
+  const builder = yield* ImageBuilder
+  yield* progress.status("finding out what the engine can do")
+  const { reference } = yield* builder.ensure(yield* recipeOf("tiny"), { onProgress: reportStep(progress) })
+  const found = yield* EngineCapabilities.detect({ image: reference })
+  return (need: string): string | undefined => {
+    const capability = found.find(({ name }) => name === need)
+    if (capability === undefined) return "no such capability is known"
+    return capability.verdict === "pass" ? undefined : capability.found
+  }
+})
+
+const runScenarios = Effect.fnUntraced(function* (
+  folder: RunFolder,
+  options: SuiteRunOptions,
+  missing: (need: string) => string | undefined
+) {
+  const { kind } = yield* Located
+  const engine = yield* Engine
+  const { maxConcurrentSandboxes } = yield* Environment
+  const bad = yield* Deferred.make<void>()
+  const watcher = yield* Effect.forkScoped(watch(folder.runId, options, bad))
+  const running = ScenarioRunner.run(options.scenarios, {
+    runId: folder.runId,
+    seed: options.seed,
+    directory: folder.path,
+    concurrency: Math.min(4, maxConcurrentSandboxes),
+    allowDangerous: options.allowDangerous || kind === "private",
+    missing,
+    probe: engine.ping
+  })
+  const stopped = Effect.andThen(Deferred.await(bad), recorded(folder.runId))
+  const report = yield* Effect.raceFirst(running, stopped).pipe(
+    // The watcher reads what was written: it ends with the run's last event, also after an interrupt.
+    Effect.ensuring(Effect.ignore(Effect.timeout(Fiber.await(watcher), "5 seconds")))
+  )
+  return report
+})
+
+/** Tells of each ended scenario and shows what is going on. */
+const watch = Effect.fnUntraced(function* (runId: string, options: SuiteRunOptions, bad: Deferred.Deferred<void>) {
+  const progress = yield* Progress
+  const journal = yield* Journal
+  let live = Live.initial
+  const tell = Effect.fnUntraced(function* (event: RunEvent) {
+    live = Live.evolve(live, event)
+    const ended = Live.ended(event)
+    if (ended !== undefined) {
+      yield* progress.status("")
+      yield* options.onEnded(ended)
+      if (options.bail && ended.verdict._tag !== "pass") yield* Deferred.succeed(bad, undefined)
+    }
+    yield* progress.status(Live.status(live))
+  })
+  yield* RunEvents.events(journal, { stream: RunEvents.stream(runId) }).pipe(
+    Stream.map((recorded) => recorded.payload),
+    Stream.takeUntil((event) => event._tag === "RunFinished" || event._tag === "RunInterrupted"),
+    Stream.runForEach((event) => (event._tag === "UnknownEvent" ? Effect.void : tell(event)))
+  )
+})
+
+/** The report of what the journal holds. A journal that cannot be read any more is a defect: it was written a moment ago. */
+const recorded = Effect.fnUntraced(function* (runId: string) {
+  const journal = yield* Journal
+  const events = yield* Stream.runCollect(RunEvents.read(journal, RunEvents.stream(runId))).pipe(Effect.orDie)
+  return RunReport.fromEvents(events.flatMap(({ payload }) => (payload._tag === "UnknownEvent" ? [] : [payload])))
+})

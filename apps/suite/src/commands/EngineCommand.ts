@@ -1,0 +1,75 @@
+/** `sbx engine up|down|status`: sbx's private engine, and which engine would be used. */
+import * as Docker from "@sbx/engine/Docker"
+import { EngineLocator } from "@sbx/engine/EngineLocator"
+import { PrivateEngine } from "@sbx/engine/PrivateEngine"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Command } from "effect/cli"
+import * as Composition from "../Composition.ts"
+import { install, json } from "../internal/flags.ts"
+import { report } from "../internal/stepProgress.ts"
+import { Output } from "../Output.ts"
+import { Progress } from "../Progress.ts"
+
+const Status = Schema.Struct({
+  kind: Schema.Literals(["explicit", "context", "default", "private"]),
+  endpoint: Schema.String,
+  running: Schema.Boolean,
+  /** Of the daemon; null when it does not run. */
+  version: Schema.NullOr(Schema.String)
+})
+type Status = typeof Status.Type
+
+const show = Effect.fnUntraced(function* (status: Status, asJson: boolean) {
+  const output = yield* Output
+  if (asJson) return yield* output.json(Status, status)
+  const state = status.running ? `running, version ${status.version}` : "not running"
+  yield* output.print(`${status.kind} engine at ${status.endpoint}: ${state}`)
+})
+
+const privateStatus = Effect.gen(function* () {
+  const { version, ...status } = yield* (yield* PrivateEngine).status
+  return { ...status, version: version ?? null } satisfies Status
+})
+
+/** The engine that a run would use, without starting or taking anything. */
+const statusNow = Effect.gen(function* () {
+  const { kind, address } = yield* (yield* EngineLocator).locate()
+  if (kind === "private") return yield* privateStatus
+  const { version } = yield* (yield* Docker.make({ kind, address })).info
+  return { kind, endpoint: address, running: true, version } satisfies Status
+}).pipe(Effect.scoped, Effect.provide(Composition.enginesAsTheyAre))
+
+const up = Command.make(
+  "up",
+  { json, install },
+  Effect.fnUntraced(function* (input) {
+    const progress = yield* Progress
+    const engine = yield* PrivateEngine
+    const { warnings } = yield* engine.up({ install: input.install, onProgress: report(progress) })
+    yield* progress.status("")
+    for (const warning of warnings) yield* progress.line(warning)
+    yield* show(yield* privateStatus, input.json)
+  }, Effect.provide(Composition.engines))
+).pipe(Command.withDescription("Start the private engine"))
+
+const down = Command.make(
+  "down",
+  { json },
+  Effect.fnUntraced(function* (input) {
+    const progress = yield* Progress
+    yield* progress.status("stopping the private engine")
+    yield* (yield* PrivateEngine).down
+    yield* progress.status("")
+    yield* show(yield* privateStatus, input.json)
+  }, Effect.provide(Composition.engines))
+).pipe(Command.withDescription("Stop the private engine and all that runs in it; images stay"))
+
+const status = Command.make("status", { json }, (input) =>
+  Effect.flatMap(statusNow, (found) => show(found, input.json))
+).pipe(Command.withDescription("Show the engine that a run would use"))
+
+export const engine = Command.make("engine").pipe(
+  Command.withDescription("Start, stop or show the container engine"),
+  Command.withSubcommands([up, down, status])
+)

@@ -1,0 +1,38 @@
+/** `sbx test`: every test of every package, as `pnpm turbo test` runs them, with the engine's lease held meanwhile. */
+import * as Environment from "@sbx/core/Environment"
+import * as Effect from "effect/Effect"
+import { Argument, Command } from "effect/cli"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as Composition from "../Composition.ts"
+import { ExitStatus } from "../ExitStatus.ts"
+import { repositoryRoot } from "../internal/repositoryRoot.ts"
+
+export const test = Command.make(
+  "test",
+  {
+    args: Argument.String("turbo argument").pipe(
+      Argument.withDescription("Passed on to turbo; write -- before flags"),
+      Argument.variadic()
+    )
+  },
+  Effect.fnUntraced(function* (input) {
+    const root = yield* repositoryRoot
+    // Checked here once; the tests read the same variables.
+    yield* Environment.Environment.pipe(Effect.provide(Environment.layerConfig()))
+    const code = yield* turbo(root, input.args).pipe(
+      Effect.scoped,
+      Effect.provide(Composition.engine({ install: true }))
+    )
+    yield* (yield* ExitStatus).set(code)
+  })
+).pipe(Command.withDescription("Run every test: pnpm turbo test"))
+
+/** In our process group, so that Ctrl-C reaches it directly and it tidies up by itself. */
+const turbo = Effect.fnUntraced(function* (root: string, args: ReadonlyArray<string>) {
+  const child = yield* ChildProcess.make(
+    process.execPath,
+    ["--conditions=@sbx/source", `${root}/tooling/src/turbo.ts`, "test", ...args],
+    { cwd: root, detached: false, stdin: "inherit", stdout: "inherit", stderr: "inherit", extendEnv: true }
+  )
+  return yield* child.exitCode
+})

@@ -1,0 +1,4 @@
+/** The suite's version, as its manifest says. */
+import manifest from "../../package.json" with { type: "json" }
+
+export const version: string = manifest.version
