@@ -188,6 +188,7 @@ export const unknownEvent = (recorded: Recorded): UnknownEvent => ({
 
 const isObject = (json: unknown): json is Fields => typeof json === "object" && json !== null && !Array.isArray(json)
 
+/** The tag is the row's type and is not kept twice. */
 const makeEncode =
   <A extends { readonly _tag: string }>(toJson: (event: A) => unknown, versions: ReadonlyMap<string, number>) =>
   (event: A): EncodedEvent => {
@@ -199,6 +200,7 @@ const makeEncode =
     return { type: event._tag, schemaVersion, payload }
   }
 
+/** Unknown is decided by category, type and version alone; only what is known may be undecodable. */
 const makeDecode =
   <A>(
     category: string,

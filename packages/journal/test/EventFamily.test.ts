@@ -163,7 +163,7 @@ describe("EventFamily", () => {
 })
 
 describe("EventRegistry", () => {
-  const registry = EventRegistry.make(counting, moving)
+  const both = EventRegistry.make(counting, moving)
 
   it.effect("decodes each event by its category, also where two families share a type", () =>
     Effect.gen(function* () {
@@ -172,19 +172,19 @@ describe("EventRegistry", () => {
       yield* moving.append(journal, moving.stream("m"), [{ _tag: "Renamed", id: 3 }], { expected: Journal.any })
       const stranger = Journal.streamName("stranger", "s")
       yield* journal.append(stranger, [{ type: "Renamed", schemaVersion: 1, payload: 1 }], { expected: Journal.any })
-      const payloads = (yield* Stream.runCollect(registry.replay(journal))).map((e) => e.payload)
+      const payloads = (yield* Stream.runCollect(both.replay(journal))).map((e) => e.payload)
       assert.deepStrictEqual<unknown>(payloads.slice(0, 2), [
         { _tag: "Renamed", to: "b" },
         { _tag: "Renamed", id: 3 }
       ])
       assert.strictEqual(payloads[2]?._tag, "UnknownEvent")
-      const live = yield* Stream.runCollect(Stream.take(registry.events(journal), 3))
+      const live = yield* Stream.runCollect(Stream.take(both.events(journal), 3))
       assert.deepStrictEqual(
         live.map((e) => e.payload),
         payloads
       )
       assert.deepStrictEqual(
-        registry.known.map((k) => `${k.category}/${k.type}@${k.schemaVersion}`),
+        both.known.map((k) => `${k.category}/${k.type}@${k.schemaVersion}`),
         ["counting/Counted@3", "counting/Renamed@1", "moving/Moved@1", "moving/Renamed@1"]
       )
     }).pipe(Effect.provide(Memory.layer))

@@ -6,7 +6,7 @@ import { laws } from "./laws.ts"
 import { History, subscribeLaw } from "./subscribeLaw.ts"
 
 /** Small sizes: a small hub makes live subscribers overflow, small pages let commits fall between two of them. */
-export type Tuning = { readonly hubCapacity?: number; readonly pageSize?: number }
+type Tuning = { readonly hubCapacity?: number; readonly pageSize?: number }
 
 /** Builds a fresh, empty journal. */
 export type Fresh = (tuning: Tuning) => Layer.Layer<Journal, unknown>

@@ -20,7 +20,7 @@ export interface Request {
   readonly whenClosed: "refuse" | "answer"
 }
 
-export type Outcome = Result.Result<Appended, VersionConflict | StreamClosed | CommandReused>
+type Outcome = Result.Result<Appended, VersionConflict | StreamClosed | CommandReused>
 
 export interface Decision {
   readonly outcomes: ReadonlyArray<Outcome>
@@ -45,6 +45,10 @@ export const decideBatch = (lookup: Lookup, requests: ReadonlyArray<Request>, st
 // A command name cannot contain a space (see StreamName), so the joined key is unambiguous.
 const commandKey = (stream: StreamName, id: string) => `${stream} ${id}`
 
+/**
+ * The command id comes first: a repeat must get its answer although the version has moved on or the stream was closed
+ * by that very command.
+ */
 const decide = (draft: Draft, request: Request): Outcome => {
   const { stream, command, expected } = request
   if (command !== undefined) {
@@ -62,6 +66,7 @@ const decide = (draft: Draft, request: Request): Outcome => {
   return Result.succeed(write(draft, request, actual))
 }
 
+/** The first answer again; other content under the same id is a bug of the caller that must not pass unseen. */
 const answerAgain = (known: CommandRow, command: { readonly id: string; readonly digest: string }): Outcome =>
   known.digest === command.digest
     ? Result.succeed({ first: known.first, last: known.last, version: known.version, deduplicated: true })
@@ -80,6 +85,7 @@ const meets = (expected: Expected, actual: number): boolean => {
   }
 }
 
+/** Drafts the rows with the positions they will have; only one writer commits, so nobody can take them meanwhile. */
 const write = (draft: Draft, request: Request, actual: number): Appended => {
   const { stream, command, causation, correlation } = request
   const first = draft.lookup.head + draft.rows.length + 1

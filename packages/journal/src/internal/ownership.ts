@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite"
 import { fileExists } from "./sqliteFile.ts"
 import { attempt, SQLITE_BUSY, sqliteCode, unavailable } from "./sqliteError.ts"
 
-export const lockPath = (path: string) => `${path}.lock`
+const lockPath = (path: string) => `${path}.lock`
 
 /** A probe holds a shared lock for microseconds; an owner waits it out, in vain only before a live rival. Freed 0.3 ms after a kill -9, as measured. */
 const patienceMillis = 250

@@ -45,6 +45,7 @@ interface Box {
   closed: boolean
 }
 
+/** Looks at the format before the first pragma: even switching the journal mode would write to a file not ours. */
 const openBox = (path: string, id: string, now: number): Box | NewerFormat => {
   const db = new DatabaseSync(path)
   try {
@@ -72,6 +73,7 @@ const configure = (db: DatabaseSync): void => {
 
 const connect = (db: DatabaseSync): Connection => ({ db, reads: prepareReads(db), writes: prepareWrites(db) })
 
+/** Every opening is named in the events it writes: a later owner can tell them from a predecessor's. */
 const startEpoch = (db: DatabaseSync, now: number): number => {
   const { host, pid, bootId } = thisProcess()
   const insert = "INSERT INTO writers (host, pid, boot_id, started_at) VALUES (?, ?, ?, ?)"

@@ -43,6 +43,11 @@ export interface Progress {
   committing: boolean
 }
 
+/**
+ * One transaction: decide on what is committed, write, COMMIT. Throws as SQLite does and leaves the clean-up to the
+ * caller, who knows from `progress` whether the outcome is open. IMMEDIATE takes the write lock before the decision
+ * reads, so that what was decided on is what is written on.
+ */
 export const runCommit = (
   connection: Connection,
   genesis: string,
@@ -82,6 +87,7 @@ const makeLookup = ({ writes }: Connection, head: number): Lookup => ({
   }
 })
 
+/** Stream heads first: the rows refer to their ids. The hash comes last, over the rows as they were written. */
 const writeBatch = (writes: Writes, batch: Batch, commitId: number, previousHash: string): void => {
   const first = batch.rows[0]
   const last = batch.rows.at(-1)

@@ -54,6 +54,10 @@ const startPosition = (storage: ReadStorage, from: From): Effect.Effect<number, 
 
 const next = (deliveries: ReadonlyArray<Delivery>, state: State) => [deliveries, Option.some(state)] as const
 
+/**
+ * One page from the storage. The head is read before the page, so a page that reaches it has caught up with that head;
+ * what comes later is found by the next look.
+ */
 const stepPage = Effect.fnUntraced(function* (
   { storage, filter, pageSize }: Source,
   last: number
@@ -69,6 +73,10 @@ const stepPage = Effect.fnUntraced(function* (
   return next([...events.map(asEvent), { _tag: "CaughtUp", position: head }], { last: to, live: true })
 })
 
+/**
+ * Takes what the hub has; when it has nothing, compares with the head before waiting, because what was dropped or was
+ * written by another process is never announced again.
+ */
 const stepLive = Effect.fnUntraced(function* (
   source: Source,
   last: number
@@ -81,6 +89,7 @@ const stepLive = Effect.fnUntraced(function* (
   const fresh: Array<Recorded> = []
   let seen = last
   let gap = false
+  // Batches already read from pages lie below `seen`; one above `seen + 1` shows that the hub dropped some.
   for (const announcement of inbox) {
     if (announcement._tag === "Closed") return yield* journalClosed("read")
     if (announcement._tag === "Wake" || announcement.last <= seen) continue

@@ -3,7 +3,7 @@
  * the one before it is made durable, so there is no artificial delay. Order: decide, commit, announce, answer.
  */
 import type { Cause } from "effect"
-import { Clock, Deferred, Effect, Exit, Fiber, PubSub, Queue, Result, Scope } from "effect"
+import { Clock, Deferred, Effect, Fiber, PubSub, Queue, Result, Scope } from "effect"
 import type { Appended, AppendError } from "../Journal.ts"
 import type { Decision, Request } from "./decideBatch.ts"
 import { decideBatch } from "./decideBatch.ts"
@@ -42,26 +42,34 @@ export const makeWriter = Effect.fnUntraced(function* (
   })
 })
 
+/**
+ * Ends when the queue was ended and emptied. A failing batch is told to its callers and to nobody else; subscribers
+ * look at the head again, since a COMMIT that failed may have happened.
+ */
 const drain = (storage: Storage, hub: Hub, inbox: Inbox) =>
   Queue.takeBetween(inbox, 1, batchLimit).pipe(
-    Effect.flatMap((pending) => Effect.uninterruptible(writeBatch(storage, hub, pending))),
+    Effect.flatMap((pending) =>
+      Effect.uninterruptible(
+        Effect.catchCause(writeBatch(storage, hub, pending), (cause) =>
+          Effect.andThen(failAll(pending, cause), PubSub.publish(hub, { _tag: "Wake" }))
+        )
+      )
+    ),
     Effect.forever,
     Effect.ignore
   )
+
+const failAll = (pending: ReadonlyArray<Pending>, cause: Cause.Cause<AppendError>) =>
+  Effect.forEach(pending, ({ answer }) => Deferred.failCause(answer, cause), { discard: true })
 
 const writeBatch = Effect.fnUntraced(function* (storage: Storage, hub: Hub, pending: ReadonlyArray<Pending>) {
   const stamp = { recordedAtMillis: yield* Clock.currentTimeMillis, epoch: storage.epoch }
   const requests = pending.map((p) => p.request)
   let decision: Decision = { outcomes: [], batch: { rows: [], streams: [], commands: [] } }
-  const written = yield* Effect.exit(
-    storage.commit((lookup) => {
-      decision = decideBatch(lookup, requests, stamp)
-      return decision.batch
-    })
-  )
-  if (Exit.isFailure(written)) {
-    return yield* Effect.forEach(pending, (p) => Deferred.failCause(p.answer, written.cause), { discard: true })
-  }
+  yield* storage.commit((lookup) => {
+    decision = decideBatch(lookup, requests, stamp)
+    return decision.batch
+  })
   yield* announce(storage, hub, decision)
   for (const [index, { answer }] of pending.entries()) {
     const outcome = decision.outcomes[index]
