@@ -22,8 +22,14 @@ import { weakenings } from "./Weakening.ts"
 /** Label of every weakened sandbox; its value is the weakening. */
 export const controlLabel = "sbx.control"
 
+/** What of the engine an audit needs. */
+export type ControlEngine = Pick<
+  EngineShape,
+  "createContainer" | "endpoint" | "exec" | "inspectContainer" | "removeContainer" | "startContainer"
+>
+
 export interface ControlContext<E> {
-  readonly engine: EngineShape
+  readonly engine: ControlEngine
   readonly info: EngineInfo
   readonly auditId: string
   readonly checks: ReadonlyArray<BoundaryCheck>
@@ -56,7 +62,7 @@ export const read = Effect.fnUntraced(function* (
 })
 
 /** Creates, starts, hands over and always removes. */
-const withContainer = <A, E>(engine: EngineShape, spec: ContainerSpec, use: (id: string) => Effect.Effect<A, E>) =>
+const withContainer = <A, E>(engine: ControlEngine, spec: ContainerSpec, use: (id: string) => Effect.Effect<A, E>) =>
   Effect.acquireUseRelease(
     engine.createContainer(spec),
     (id) => Effect.andThen(engine.startContainer(id), use(id)),

@@ -1,7 +1,9 @@
 /** Who may say "held": only a check whose control fired, read by the same vehicle. */
 import { assert, describe, it } from "@effect/vitest"
 import { fail, pass, unknown } from "@sbx/core/Verdict"
-import type { AuditReport, ControlResult, Finding } from "../src/AuditReport.ts"
+import * as Schema from "effect/Schema"
+import * as AuditReport from "../src/AuditReport.ts"
+import type { ControlResult, Finding } from "../src/AuditReport.ts"
 import { matrix, scorecard, summary, verdict } from "../src/AuditReport.ts"
 import { boundaryCheck, boundaryChecks } from "../src/BoundaryChecks.ts"
 import type { CheckVerdict } from "../src/CheckVerdict.ts"
@@ -87,7 +89,7 @@ const finding = (said: CheckVerdict): Finding => ({
   verdict: said,
   observed: said
 })
-const report = (...said: ReadonlyArray<CheckVerdict>): AuditReport => ({
+const report = (...said: ReadonlyArray<CheckVerdict>): AuditReport.AuditReport => ({
   auditId: "aud_0",
   subject: { containerId: "c", name: "n" },
   engine: { id: "e", version: "1", kernelVersion: "6", cgroupVersion: "2", runtime: "runc" },
@@ -110,6 +112,12 @@ describe("a report", () => {
 
   it("is unknown when nothing counts", () => {
     assert.strictEqual(verdict(report(waived("all of it")))._tag, "unknown")
+  })
+
+  it("survives being written and read as JSON", () => {
+    const codec = Schema.fromJsonString(AuditReport.AuditReport)
+    const one = report(held("2"), breached("0"))
+    assert.deepStrictEqual(Schema.decodeUnknownSync(codec)(Schema.encodeSync(codec)(one)), one)
   })
 
   it("counts, lists and shows which weakening breached what", () => {
