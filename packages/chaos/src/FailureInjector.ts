@@ -159,11 +159,13 @@ const handleOf = (faultId: string, target: ContainerTarget, fault: Fault, signal
   stop: Effect.andThen(Deferred.succeed(signals.stop, undefined), Deferred.await(signals.ended))
 })
 
-const stopAll = ({ open }: Injector) =>
-  Effect.flatMap(
-    Effect.forEach([...open.values()], (handle) => Effect.exit(handle.stop), { concurrency: "unbounded" }),
-    (exits) => Effect.all(exits)
-  )
+/** All are stopped before the first failure is told. */
+const stopAll = Effect.fnUntraced(function* ({ open }: Injector) {
+  const stopped = yield* Effect.forEach([...open.values()], (handle) => Effect.exit(handle.stop), {
+    concurrency: "unbounded"
+  })
+  return yield* Effect.all(stopped)
+})
 
 const decodeFault = Schema.decodeUnknownEffect(Fault)
 

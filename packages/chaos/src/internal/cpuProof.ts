@@ -24,26 +24,34 @@ export const reachable = (room: CpuRoom): number => Math.min(room.wanted, room.l
 export const sidecarQuota = (room: CpuRoom, loadPercent: number): number | undefined =>
   loadPercent < 100 && room.wanted < Math.min(room.limit ?? room.hostCpus, room.hostCpus) ? room.wanted : undefined
 
-/** Below this the target's usage cannot rise visibly: it is at its quota already. */
+/** Below this a target's usage cannot be seen to rise: it is at its quota already. */
 const visibleCores = 0.1
 
+export interface Requirement {
+  /** Whether the target's own usage can rise. */
+  readonly rises: boolean
+  /** Cores that the fault has to be seen to use. */
+  readonly cores: number
+}
+
 /**
- * What has to be read for the fault to count as active. Where the target has room, its own usage has to rise by half of what is
- * reachable. Where it is at its quota already, usage cannot rise, so the sidecar has to take a fifth of what is reachable
- * from it; its control is zero, because it did not exist.
+ * What the fault has to be seen to use: a fifth of what is free for it, so that a busy host, which gives every cgroup less than
+ * its quota, does not hide it, and at least twice what an idle container uses. A target at its quota cannot use more: there
+ * the fault has to take a tenth of it.
  */
-export const requirement = (
-  baselineCores: number,
-  room: CpuRoom
-): { readonly metric: "targetCpuCores" | "sidecarCpuCores"; readonly threshold: number } => {
+export const requirement = (baselineCores: number, room: CpuRoom): Requirement => {
   const all = reachable(room)
   const free = Math.min(all, (room.limit ?? room.hostCpus) - baselineCores)
   return free >= Math.max(visibleCores, all / 4)
-    ? { metric: "targetCpuCores", threshold: baselineCores + free / 2 }
-    : { metric: "sidecarCpuCores", threshold: all / 5 }
+    ? { rises: true, cores: Math.max(0.05, free / 5) }
+    : { rises: false, cores: Math.max(0.02, all / 10) }
 }
 
-/** Evidence that the fault bit. Throttling is listed where it rose; it is not required, as an unlimited target has none. */
+/**
+ * Evidence that the fault bit: the target's usage rose above the control, and the sidecar, which did not exist then, used that
+ * much. Either alone could be the target's own doing, or a sidecar in the wrong place. Throttling is listed where it rose; it
+ * is not required, as a target without a quota has none.
+ */
 export const judgeInjected = (
   control: { readonly cores: Measurement; readonly throttled: Measurement | undefined },
   observed: {
@@ -53,19 +61,17 @@ export const judgeInjected = (
   },
   room: CpuRoom
 ): ReadonlyArray<Evidence> => {
-  const { metric, threshold } = requirement(control.cores.value, room)
-  const rise =
-    metric === "targetCpuCores"
-      ? compare(control.cores, observed.target, "at-least", threshold)
-      : compare({ ...observed.sidecar, value: 0 }, observed.sidecar, "at-least", threshold)
+  const { cores, rises } = requirement(control.cores.value, room)
+  const evidence = [compare({ ...observed.sidecar, value: 0 }, observed.sidecar, "at-least", cores)]
+  if (rises) evidence.unshift(compare(control.cores, observed.target, "at-least", control.cores.value + cores))
   const { throttled } = observed
-  return control.throttled !== undefined && throttled !== undefined && throttled.value > control.throttled.value
-    ? [rise, compare(control.throttled, throttled, "at-least", control.throttled.value)]
-    : [rise]
+  if (control.throttled !== undefined && throttled !== undefined && throttled.value > control.throttled.value)
+    evidence.push(compare(control.throttled, throttled, "at-least", control.throttled.value))
+  return evidence
 }
 
-/** Evidence that it is over: usage is back below the point that proved it. Only where usage rose. */
+/** Evidence that it is over: usage is back below the point that proved it. None where usage could not rise. */
 export const judgeReverted = (control: Measurement, observed: Measurement, room: CpuRoom): ReadonlyArray<Evidence> => {
-  const { metric, threshold } = requirement(control.value, room)
-  return metric === "targetCpuCores" ? [compare(control, observed, "at-most", threshold)] : []
+  const { cores, rises } = requirement(control.value, room)
+  return rises ? [compare(control, observed, "at-most", control.value + cores)] : []
 }

@@ -12,9 +12,9 @@ import { measure } from "./cpuUsage.ts"
 import * as Cgroup from "./hostCgroup.ts"
 import * as Sidecar from "./sidecar.ts"
 
-/** Half a core asked for, a quarter required: the host may be busy. */
+/** Half a core asked for, a tenth of it required: the host may be busy, and the outer container sleeps. */
 const quota = 0.5
-const threshold = quota / 2
+const threshold = quota / 10
 const windowMillis = 400
 const deadlineMillis = 8000
 const lifeSeconds = 30

@@ -82,9 +82,10 @@ export const specOf = (tools: FaultTools, options: SidecarOptions, nowMillis: nu
     readOnlyRoot: true,
     capDrop: ["ALL"],
     securityOpt: ["no-new-privileges:true"],
-    memoryBytes: 16 * 2 ** 20,
-    memorySwapBytes: 16 * 2 ** 20,
-    pidsLimit: options.processes + 4,
+    memoryBytes: 32 * 2 ** 20,
+    memorySwapBytes: 32 * 2 ** 20,
+    // The runtime's own threads count until the script starts: with 5 the container does not start (runc 1.1).
+    pidsLimit: options.processes + 16,
     ...(options.cpus === undefined ? {} : { nanoCpus: Math.round(options.cpus * 1e9) }),
     // If memory runs out in the target's cgroup, the sidecar dies and not the target.
     oomScoreAdj: 1000,
