@@ -3,6 +3,7 @@
  * {@link scenarioServices}.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as FailureInjector from "@sbx/chaos/FailureInjector"
 import { Environment } from "@sbx/core/Environment"
 import * as MachineLock from "@sbx/core/MachineLock"
 import * as Owner from "@sbx/core/Owner"
@@ -13,6 +14,7 @@ import * as Workspace from "@sbx/core/Workspace"
 import * as DistributionPackages from "@sbx/engine/DistributionPackages"
 import * as EngineLocator from "@sbx/engine/EngineLocator"
 import * as ImageBuilder from "@sbx/engine/ImageBuilder"
+import * as ImageRecipe from "@sbx/engine/ImageRecipe"
 import * as Located from "@sbx/engine/Located"
 import * as PrivateEngine from "@sbx/engine/PrivateEngine"
 import type { Journal } from "@sbx/journal/Journal"
@@ -78,6 +80,9 @@ const monitor = Layer.unwrap(
   )
 )
 
+/** The recipe whose image chaos works from; a scenario of another category that injects faults names it in its `images`. */
+export const sidecarRecipe = "tiny" satisfies Images.RecipeName
+
 export interface RunPlace {
   readonly runId: string
   /** Absolute. */
@@ -86,11 +91,14 @@ export interface RunPlace {
   readonly allowDangerous: boolean
 }
 
-const audit = ({ runId: run, journalPath }: RunPlace) =>
+/** What makes containers of its own says whose they are, so that a later process can remove what a killed one left. */
+const owned = ({ runId: run, journalPath }: RunPlace) =>
   Layer.unwrap(
-    Effect.map(Owner.current, (owner) =>
-      BoundaryAudit.layerJournaled({ run, journalPath, owner: Owner.toLabel(owner) })
-    )
+    Effect.map(Owner.current, (current) => {
+      const owner = { run, journalPath, owner: Owner.toLabel(current) }
+      const sidecarImage = ImageRecipe.reference(Images.recipes[sidecarRecipe])
+      return Layer.merge(BoundaryAudit.layerJournaled(owner), FailureInjector.layerWith({ ...owner, sidecarImage }))
+    })
   )
 
 /** What scenarios use besides the engine, the journal and the environment. */
@@ -105,7 +113,7 @@ export const scenarioServices = (place: RunPlace) =>
     monitor,
     HostSampler.layer,
     RunnerSampler.layer,
-    audit(place),
+    owned(place),
     MachineLock.layer
   ).pipe(Layer.provideMerge(Layer.mergeAll(Workspace.layer, UidLease.layer)), Layer.provideMerge(StateDir.layer))
 

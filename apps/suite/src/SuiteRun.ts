@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
-import type { Services } from "./Composition.ts"
+import { type Services, sidecarRecipe } from "./Composition.ts"
 import * as Live from "./internal/liveProgress.ts"
 import { recipeOf } from "./internal/recipeOf.ts"
 import { report as reportStep } from "./internal/stepProgress.ts"
@@ -71,7 +71,10 @@ const describeEngine = Effect.gen(function* () {
 const ensureImages = Effect.fnUntraced(function* ({ scenarios, install }: SuiteRunOptions) {
   const progress = yield* Progress
   const builder = yield* ImageBuilder
-  for (const name of new Set(scenarios.flatMap(({ images }) => images))) {
+  const needed = scenarios.flatMap(({ category, images }) =>
+    category === "chaos" ? [...images, sidecarRecipe] : images
+  )
+  for (const name of new Set(needed)) {
     const recipe = yield* recipeOf(name)
     const { reference, origin } = yield* builder.ensure(recipe, { install, onProgress: reportStep(progress) })
     if (origin !== "present") yield* progress.line(`image ${reference}: ${origin}`)
