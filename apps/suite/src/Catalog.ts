@@ -1,5 +1,20 @@
 /** Every scenario of the suite, in the order in which they are listed and run. */
 import type { Scenario } from "@sbx/core/Scenario"
 import type { Services } from "./Composition.ts"
+import { cpuStressScenario } from "./scenarios/chaos/CpuStress.ts"
+import { dataAnalysis } from "./scenarios/e2e/DataAnalysis.ts"
+import { attribution } from "./scenarios/monitor/Attribution.ts"
+import { concurrentCreation } from "./scenarios/orchestration/ConcurrentCreation.ts"
+import { lifecycle } from "./scenarios/orchestration/Lifecycle.ts"
+import { startupTime } from "./scenarios/orchestration/StartupTime.ts"
+import { boundaries } from "./scenarios/security/Boundaries.ts"
 
-export const catalog: ReadonlyArray<Scenario<Services>> = []
+export const catalog: ReadonlyArray<Scenario<Services>> = [
+  lifecycle,
+  concurrentCreation,
+  startupTime,
+  dataAnalysis,
+  attribution,
+  cpuStressScenario,
+  boundaries
+]
