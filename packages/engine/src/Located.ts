@@ -7,23 +7,36 @@ import * as Layer from "effect/Layer"
 import * as Docker from "./Docker.ts"
 import { Engine, type EngineEndpoint, type EngineInfo } from "./Engine.ts"
 import type { ApiVersionUnsupported, CallError } from "./EngineError.ts"
-import { EngineLocator, type LocatedEngine, type NoEngine } from "./EngineLocator.ts"
-import type { UpError, UpOptions } from "./PrivateEngine.ts"
+import * as DistributionPackages from "./DistributionPackages.ts"
+import * as EngineLocator from "./EngineLocator.ts"
+import * as ImageBuilder from "./ImageBuilder.ts"
+import * as PrivateEngine from "./PrivateEngine.ts"
 
 /** Where the engine was found and what was tried before. */
-export class Located extends Context.Service<Located, LocatedEngine>()("@sbx/engine/Located") {}
+export class Located extends Context.Service<Located, EngineLocator.LocatedEngine>()("@sbx/engine/Located") {}
 
-export type LocatedError = NoEngine | UpError | CallError | ApiVersionUnsupported
+export type LocatedError = EngineLocator.NoEngine | PrivateEngine.UpError | CallError | ApiVersionUnsupported
 
 /** Locates the engine, starting the private one where there is no other. */
-export const layer = (options?: UpOptions): Layer.Layer<Engine | Located, LocatedError, EngineLocator> =>
+export const layer = (
+  options?: PrivateEngine.UpOptions
+): Layer.Layer<Engine | Located, LocatedError, EngineLocator.EngineLocator> =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const locator = yield* EngineLocator
+      const locator = yield* EngineLocator.EngineLocator
       const located = yield* locator.locate(options)
       const engine = yield* Docker.make({ kind: located.kind, address: located.address })
       return Context.make(Located, located).pipe(Context.add(Engine, engine))
     })
+  )
+
+/** {@link layer} with everything it needs but the platform: what most programs want. */
+export const layerDefault = (options?: PrivateEngine.UpOptions) =>
+  ImageBuilder.layer.pipe(
+    Layer.provideMerge(layer(options)),
+    Layer.provide(EngineLocator.layer),
+    Layer.provide(PrivateEngine.layer),
+    Layer.provide(DistributionPackages.layer)
   )
 
 /**
