@@ -101,7 +101,7 @@ export interface UpOptions {
 export interface PrivateEngineShape {
   /** Where the engine listens when it runs. */
   readonly endpoint: string
-  /** Files beneath it are the engine's; its loop devices are detached by `down`. Created by `up`. */
+  /** Files beneath it are the engine's. `down` detaches loop devices here and in `<state>/volumes/<engine id>`. Created by `up`. */
   readonly home: string
   /** Makes sure that it runs. Idempotent; of concurrent starters one starts and the others wait. Resets the idle clock. */
   readonly up: (options?: UpOptions) => Effect.Effect<PrivateEngineUp, UpError>
@@ -175,7 +175,7 @@ const start = Effect.fnUntraced(function* (paths: EnginePaths, prefix: string, o
   const failure = yield* launch(paths, prefix)
   if (failure === undefined) return
   const log = yield* logTail(paths)
-  yield* sweep(paths, { graceful: false })
+  yield* sweep(paths, { graceful: false, detach: false })
   return yield* new PrivateEngineStartFailed({ detail: failure, log, logFile: paths.log })
 })
 
@@ -190,7 +190,7 @@ const startLocked = Effect.fnUntraced(function* (settings: Settings, options: Up
       yield* holdLock(paths.lock, "exclusive", starterWait)
       if (yield* becomesServing(paths)) return false
       const { prefix } = yield* packages.ensure(enginePackages, options)
-      const left = yield* sweep(paths, { graceful: false })
+      const left = yield* sweep(paths, { graceful: false, detach: false })
       if (left.length > 0) return yield* new PrivateEngineLeftovers({ leftovers: left })
       yield* start(paths, prefix, options)
       return true
@@ -215,7 +215,7 @@ const down = Effect.fnUntraced(function* (paths: EnginePaths) {
   const fs = yield* FileSystem.FileSystem
   yield* fs.makeDirectory(paths.home, { recursive: true })
   const left = yield* Effect.scoped(
-    Effect.andThen(holdLock(paths.lock, "exclusive", starterWait), sweep(paths, { graceful: true }))
+    Effect.andThen(holdLock(paths.lock, "exclusive", starterWait), sweep(paths, { graceful: true, detach: true }))
   )
   if (left.length > 0) return yield* new PrivateEngineLeftovers({ leftovers: left })
 })

@@ -67,6 +67,16 @@ describe("PrivateEngine", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.live("keeps its id over a restart", () =>
+    Effect.gen(function* () {
+      const id = Effect.map(api(paths.socket, "GET", "/info"), ({ body }) => (JSON.parse(body) as { ID: string }).ID)
+      const before = yield* id
+      yield* down
+      yield* up
+      assert.strictEqual(yield* id, before)
+    })
+  )
+
   it.live("starts once for two starters at the same time", () =>
     Effect.gen(function* () {
       yield* down
@@ -182,27 +192,41 @@ describe("PrivateEngine on a machine with remains", () => {
     })
   )
 
-  it.live("clears mounts and loop devices beneath its home, and no others", () =>
+  it.live("clears mounts and loop devices of its own, and no others", () =>
     Effect.gen(function* () {
+      yield* up
+      const id = readFileSync(paths.daemonId, "utf8").replaceAll(":", "-")
       yield* down
       const foreign = temporary("foreign")
-      mkdirSync(`${paths.home}/disks/m`, { recursive: true })
-      sh('truncate -s 8M "$1/disk"; mkfs.ext4 -q "$1/disk"; mount -o loop "$1/disk" "$1/m"', `${paths.home}/disks`)
+      const folders = [`${paths.home}/disks`, `${stateRoot}/volumes/${id}`, `${stateRoot}/volumes/OTHER-ENGINE`]
+      for (const folder of folders) {
+        mkdirSync(folder, { recursive: true })
+        sh('truncate -s 8M "$1/disk"; losetup --find "$1/disk"', folder)
+      }
+      sh('mkdir "$1/m"; mkfs.ext4 -q "$1/disk"; mount -o loop "$1/disk" "$1/m"', folders[0] ?? "")
       sh('mount -t tmpfs sbx-foreign "$1"', foreign)
       try {
         const seen = (yield* leftovers).join("\n")
         assert.include(seen, `mount ${paths.home}/disks/m`)
         assert.include(seen, "loop device /dev/loop")
+        // A crash is not a down: workspaces are used again.
+        yield* up
+        assert.include(sh("losetup --all --noheadings --output BACK-FILE"), `${folders[1]}/disk`)
         yield* down
         assert.deepStrictEqual(yield* leftovers, [])
+        const loops = sh("losetup --all --noheadings --output BACK-FILE")
+        assert.deepStrictEqual(
+          folders.map((folder) => loops.includes(`${folder}/disk`)),
+          [false, false, true]
+        )
         assert.include(readFileSync("/proc/self/mountinfo", "utf8"), foreign)
         yield* recovers({ up, paths })
       } finally {
+        sh('losetup --associated "$1/disk" | cut -d: -f1 | xargs -r losetup --detach', folders[2] ?? "")
         sh('umount "$1"; rmdir "$1"', foreign)
       }
     })
   )
-
   it.live("leaves nothing behind after down, and spares another engine's processes", () =>
     Effect.gen(function* () {
       yield* up

@@ -12,6 +12,8 @@ export interface EnginePaths {
   readonly home: string
   readonly dataRoot: string
   readonly daemonConfig: string
+  /** Holds the daemon's own id (`docker info`), written after each start. */
+  readonly daemonId: string
   readonly log: string
   readonly lock: string
   readonly lease: string
@@ -37,6 +39,7 @@ export const enginePaths = (stateRoot: string): EnginePaths => {
     home,
     dataRoot: `${home}/data`,
     daemonConfig: `${home}/daemon.json`,
+    daemonId: `${home}/daemon-id`,
     log: `${home}/dockerd.log`,
     lock: `${home}/lock`,
     lease: `${home}/lease`,

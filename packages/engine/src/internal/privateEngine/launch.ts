@@ -7,6 +7,7 @@ import { runCommand } from "./command.ts"
 import { daemonConfig } from "./daemonConfig.ts"
 import type { EnginePaths } from "./enginePaths.ts"
 import { daemonEnded, isServing } from "./engineState.ts"
+import { probeId } from "./probeEndpoint.ts"
 import { startScript } from "./startScript.ts"
 import { supervisorScript } from "./supervisorScript.ts"
 import { within } from "./within.ts"
@@ -69,7 +70,11 @@ export const launch = Effect.fnUntraced(function* (
   })
   const inTime = yield* within(startMillis, settled, 25)
   if (!inTime) return `it did not answer within ${startMillis / 1_000} s`
-  return (yield* isServing(paths)) ? undefined : yield* failureSoFar(paths)
+  if (!(yield* isServing(paths))) return yield* failureSoFar(paths)
+  const fs = yield* FileSystem.FileSystem
+  const id = yield* probeId(`unix://${paths.socket}`, startMillis).pipe(Effect.orElseSucceed(() => ""))
+  yield* fs.writeFileString(paths.daemonId, id)
+  return undefined
 })
 
 /** Starts another supervisor where none lives; one that finds the lock taken ends by itself. */

@@ -30,18 +30,38 @@ export const hostMounts = (paths: EnginePaths): ReadonlyArray<string> =>
     .filter((point) => within(point, paths.home) || within(point, paths.run))
     .toReversed()
 
-/** Loop devices whose file lies in the engine's home (loop(4), sysfs `loop/backing_file`; a removed file ends in " (deleted)"). */
-export const loopDevices = (paths: EnginePaths): ReadonlyArray<string> =>
+/**
+ * Where workspace images of an engine lie: `<state>/volumes/<engine id, other characters as ->`. They are core's; only their loop
+ * devices are looked at here.
+ */
+const volumeFolder = (paths: EnginePaths): string | undefined => {
+  try {
+    return `${paths.stateRoot}/volumes/${readFileSync(paths.daemonId, "utf8")
+      .trim()
+      .replaceAll(/[^A-Za-z0-9]+/g, "-")}`
+  } catch {
+    return undefined
+  }
+}
+
+const loopsBeneath = (folders: ReadonlyArray<string>): ReadonlyArray<string> =>
   readdirSync("/sys/block")
     .filter((name) => name.startsWith("loop"))
     .filter((name) => {
       try {
-        return within(readFileSync(`/sys/block/${name}/loop/backing_file`, "utf8").trim(), paths.home)
+        const file = readFileSync(`/sys/block/${name}/loop/backing_file`, "utf8").trim()
+        return folders.some((folder) => within(file, folder))
       } catch {
         return false
       }
     })
     .map((name) => `/dev/${name}`)
+
+/** Loop devices of the engine and of its sandboxes' workspaces (loop(4), sysfs `loop/backing_file`). */
+export const loopDevices = (paths: EnginePaths): ReadonlyArray<string> => {
+  const volumes = volumeFolder(paths)
+  return loopsBeneath(volumes === undefined ? [paths.home] : [paths.home, volumes])
+}
 
 const subdirectories = (directory: string): ReadonlyArray<string> => {
   try {
@@ -91,12 +111,13 @@ export const removeCgroups = (id: string): Effect.Effect<void> =>
     for (const directory of cgroupsOf(id)) attempt(() => rmdirSync(directory))
   })
 
-/** Unmounts what lies beneath our roots in this namespace, then frees our loop devices. */
+/** Unmounts what lies beneath our roots in this namespace, then frees the loop devices given. */
 export const releaseMounts = Effect.fnUntraced(function* (
-  paths: EnginePaths
+  paths: EnginePaths,
+  loops: ReadonlyArray<string>
 ): Effect.fn.Return<void, PlatformError.PlatformError, ChildProcessSpawner> {
   for (const point of hostMounts(paths)) yield* runCommand("umount", ["--lazy", point])
-  for (const device of loopDevices(paths)) yield* runCommand("losetup", ["--detach", device])
+  for (const device of loops) yield* runCommand("losetup", ["--detach", device])
 })
 
 /** Everything of the engine that is still on the machine, in any mount namespace, one line each. Empty after a clean `down`. */

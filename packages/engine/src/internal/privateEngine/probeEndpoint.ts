@@ -31,6 +31,7 @@ const VersionAnswer = Schema.fromJsonString(
     Components: Schema.optional(Schema.NullOr(Schema.Array(Schema.Struct({ Name: Schema.String }))))
   })
 )
+const decodeInfo = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Struct({ ID: Schema.String })))
 const decodeVersion = Schema.decodeUnknownEffect(VersionAnswer)
 
 const reasons: Readonly<Record<string, EndpointUnreachable["reason"]>> = {
@@ -49,10 +50,10 @@ export const requestTarget = (address: string): Http.RequestOptions | undefined 
   return host === undefined ? undefined : { host, port: Number(tcp?.[3] ?? 2375) }
 }
 
-const fetchVersion = (address: string, target: Http.RequestOptions) =>
+const fetch = (address: string, path: string, target: Http.RequestOptions) =>
   Effect.callback<string, EndpointUnreachable>((resume) => {
     // A connection of its own: a pooled one could be a stale one of an engine that was restarted.
-    const request = Http.get({ ...target, path: "/version", agent: false }, (response) => {
+    const request = Http.get({ ...target, path, agent: false }, (response) => {
       let body = ""
       response.setEncoding("utf8")
       response.on("data", (text: string) => (body += text))
@@ -65,29 +66,39 @@ const fetchVersion = (address: string, target: Http.RequestOptions) =>
     return Effect.sync(() => request.destroy())
   })
 
+const get = Effect.fnUntraced(function* (address: string, path: string, timeoutMillis: number) {
+  const target = requestTarget(address)
+  if (target === undefined) {
+    return yield* new EndpointUnreachable({ address, reason: "other", detail: "the address is not unix:// or tcp://" })
+  }
+  const detail = `no answer within ${timeoutMillis} ms`
+  return yield* fetch(address, path, target).pipe(
+    Effect.timeoutOrElse({
+      duration: timeoutMillis,
+      orElse: () => Effect.fail(new EndpointUnreachable({ address, reason: "timeout", detail }))
+    })
+  )
+})
+
+const notAnEngine = (address: string) => () =>
+  new EndpointUnreachable({ address, reason: "not-an-engine", detail: "the answer is not that of an engine" })
+
 /** One attempt of at most `timeoutMillis`; retries are the caller's. */
 export const probeEndpoint = Effect.fnUntraced(function* (
   address: string,
   timeoutMillis: number
 ): Effect.fn.Return<EngineVersion, EndpointUnreachable> {
-  const target = requestTarget(address)
-  if (target === undefined) {
-    return yield* new EndpointUnreachable({ address, reason: "other", detail: "the address is not unix:// or tcp://" })
-  }
-  const body = yield* fetchVersion(address, target).pipe(
-    Effect.timeoutOrElse({
-      duration: timeoutMillis,
-      orElse: () =>
-        Effect.fail(
-          new EndpointUnreachable({ address, reason: "timeout", detail: `no answer within ${timeoutMillis} ms` })
-        )
-    })
-  )
-  const answer = yield* decodeVersion(body).pipe(
-    Effect.mapError(
-      () => new EndpointUnreachable({ address, reason: "not-an-engine", detail: "the answer is not that of an engine" })
-    )
-  )
+  const body = yield* get(address, "/version", timeoutMillis)
+  const answer = yield* Effect.mapError(decodeVersion(body), notAnEngine(address))
   const components = (answer.Components ?? []).map(({ Name }) => Name)
   return { version: answer.Version, apiVersion: answer.ApiVersion, components }
+})
+
+/** The engine's own id, as `/info` says. */
+export const probeId = Effect.fnUntraced(function* (
+  address: string,
+  timeoutMillis: number
+): Effect.fn.Return<string, EndpointUnreachable> {
+  const body = yield* get(address, "/info", timeoutMillis)
+  return (yield* Effect.mapError(decodeInfo(body), notAnEngine(address))).ID
 })

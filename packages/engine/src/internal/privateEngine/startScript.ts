@@ -22,6 +22,9 @@ for d in etc opt; do
   mount -t overlay overlay -o "lowerdir=/$d,upperdir=$ns/$d.upper,workdir=$ns/$d.work" "/$d" ||
     fail "the kernel has no usable overlay file system"
 done
+# dockerd keeps the key that is its ID in /etc/docker: a state of ours, so that the ID outlives a restart.
+mkdir -p /etc/docker "$home/etc-docker"
+mount --bind "$home/etc-docker" /etc/docker
 mount --bind "$ns/run" /run
 case $run in /run/*) mkdir -p "$run"; mount --bind "$ns/keep.run" "$run" ;; esac
 case $home in /run/*) mkdir -p "$home"; mount --bind "$ns/keep.home" "$home" ;; esac

@@ -8,7 +8,7 @@ import type * as PlatformError from "effect/PlatformError"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type { EnginePaths } from "./enginePaths.ts"
 import { liveDaemon } from "./engineState.ts"
-import { listLeftovers, releaseMounts, removeCgroups, thawCgroups } from "./leftovers.ts"
+import { listLeftovers, loopDevices, releaseMounts, removeCgroups, thawCgroups } from "./leftovers.ts"
 import { ownedProcesses, signalOwned } from "./processes.ts"
 import { within } from "./within.ts"
 
@@ -48,25 +48,28 @@ const killAll = Effect.fnUntraced(function* (paths: EnginePaths) {
   )
 })
 
-const clearRun = Effect.fnUntraced(function* (paths: EnginePaths) {
+const lingering = (paths: EnginePaths, detach: boolean) =>
+  Effect.map(listLeftovers(paths), (left) => (detach ? left : left.filter((line) => !line.startsWith("loop device "))))
+
+const clearRun = Effect.fnUntraced(function* (paths: EnginePaths, detach: boolean) {
   const fs = yield* FileSystem.FileSystem
   yield* fs.remove(paths.run, { recursive: true, force: true })
   yield* removeCgroups(paths.id)
-  return (yield* listLeftovers(paths)).length === 0
+  return (yield* lingering(paths, detach)).length === 0
 })
 
 /**
  * Returns what could not be removed; empty when all is gone. `graceful: false` skips the daemon's own shutdown, for a daemon
- * that is known to be dead or stuck.
+ * that is known to be dead or stuck. `detach: false` keeps loop devices: after a crash, workspaces on them are used again.
  */
 export const sweep = Effect.fnUntraced(function* (
   paths: EnginePaths,
-  options: { readonly graceful: boolean }
+  options: { readonly graceful: boolean; readonly detach: boolean }
 ): Effect.fn.Return<ReadonlyArray<string>, PlatformError.PlatformError, FileSystem.FileSystem | ChildProcessSpawner> {
   if (options.graceful) yield* stopDaemon(paths)
   yield* killAll(paths)
-  yield* releaseMounts(paths)
+  yield* releaseMounts(paths, options.detach ? loopDevices(paths) : [])
   // A mount namespace and a cgroup end a moment after their last process.
-  yield* within(3_000, clearRun(paths).pipe(Effect.orElseSucceed(() => false)), 50)
-  return yield* listLeftovers(paths)
+  yield* within(3_000, clearRun(paths, options.detach).pipe(Effect.orElseSucceed(() => false)), 50)
+  return yield* lingering(paths, options.detach)
 })
