@@ -1,33 +1,23 @@
 /**
- * The engine and images that real-engine tests run on: found as a user's would be, or given by `SBX_TEST_ENGINE`.
+ * The engine and images that real-engine tests run on: found as a user's would be. Run as a program, it prints the tests'
+ * environment as one JSON line, keeps the engine leased until its standard input ends, and says on stderr what it does.
  */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as DistributionPackages from "@sbx/engine/DistributionPackages"
 import { Engine } from "@sbx/engine/Engine"
-import * as EngineLocator from "@sbx/engine/EngineLocator"
 import * as ImageBuilder from "@sbx/engine/ImageBuilder"
 import type { ImageRecipe } from "@sbx/engine/ImageRecipe"
 import * as Located from "@sbx/engine/Located"
-import * as PrivateEngine from "@sbx/engine/PrivateEngine"
 import { base } from "@sbx/engine/recipes/Base"
 import { tiny } from "@sbx/engine/recipes/Tiny"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-const locator = EngineLocator.layer.pipe(
-  Layer.provideMerge(PrivateEngine.layer),
-  Layer.provideMerge(DistributionPackages.layer),
-  Layer.provideMerge(NodeServices.layer)
-)
-
 const say = (progress: { readonly detail: string }) =>
   Effect.sync(() => process.stderr.write(`sbx: ${progress.detail}\n`))
 
 /** `Engine`, `Located` and `ImageBuilder` on whatever engine is to be had; the private one is leased while the scope is open. */
-export const layer = ImageBuilder.layer.pipe(
-  Layer.provideMerge(Located.layer({ onProgress: say })),
-  Layer.provideMerge(locator)
-)
+export const layer = Located.layerDefault({ onProgress: say }).pipe(Layer.provideMerge(NodeServices.layer))
 
 /** One line that differs whenever a cached real-engine verdict would not hold. */
 export const fingerprint = Effect.gen(function* () {
@@ -48,3 +38,15 @@ export const testEnvironment = Effect.gen(function* () {
     SBX_TEST_IMAGE_BASE: (yield* ensure(base)).reference
   }
 })
+
+const untilInputEnds = Effect.callback<void>((resume) => {
+  process.stdin.on("close", () => resume(Effect.void)).resume()
+})
+
+const serve = Effect.gen(function* () {
+  const environment = yield* testEnvironment
+  yield* Effect.sync(() => process.stdout.write(`${JSON.stringify(environment)}\n`))
+  yield* untilInputEnds
+})
+
+if (import.meta.main) NodeRuntime.runMain(Effect.scoped(Effect.provide(serve, layer)))

@@ -1,12 +1,12 @@
 // @effect-diagnostics processEnv:off -- the process edge: vitest hands its settings to workers through the environment
 /**
- * vitest's global set-up for `*.integration.test.ts`: no engine is red with advice, never skipped.
+ * vitest's global set-up for `*.integration.test.ts`: no engine is red with advice, never skipped. The engine is kept by a child
+ * process, because vitest loads this file without the condition under which the packages' sources are found.
  */
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
-import * as TestEngine from "./testEngine.ts"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
 
 /** A verdict that turbo caches without knowing the engine would be shown for another one. */
 const refuseUnknownEngine = (): void => {
@@ -17,19 +17,22 @@ const refuseUnknownEngine = (): void => {
   }
 }
 
+/** Sets the tests' environment; resolves to what gives the engine back. `SBX_TEST_ENGINE` names one to be used as it is. */
 export const setup = async (): Promise<(() => Promise<void>) | undefined> => {
   refuseUnknownEngine()
   if (process.env["SBX_TEST_ENGINE"]) return undefined
-  const scope = Scope.makeUnsafe()
-  const environment = Effect.gen(function* () {
-    const services = yield* Layer.buildWithScope(TestEngine.layer, scope)
-    return yield* Effect.provide(TestEngine.testEnvironment, services)
-  })
-  try {
-    Object.assign(process.env, await Effect.runPromise(environment))
-  } catch (cause) {
-    await Effect.runPromise(Scope.close(scope, Exit.void))
-    throw cause
+  const program = fileURLToPath(new URL("testEngine.ts", import.meta.url))
+  const keeper = spawn(process.execPath, ["--conditions=@sbx/source", program], { stdio: ["pipe", "pipe", "inherit"] })
+  const closed = once(keeper, "close")
+  const answer = createInterface({ input: keeper.stdout })[Symbol.asyncIterator]().next()
+  const { value } = await answer
+  if (typeof value !== "string") {
+    await closed
+    throw new Error("Could not run real-engine tests: no engine. See the message above, or run `./sbx doctor`.")
   }
-  return () => Effect.runPromise(Scope.close(scope, Exit.void))
+  Object.assign(process.env, JSON.parse(value))
+  return async () => {
+    keeper.stdin.end()
+    await closed
+  }
 }
