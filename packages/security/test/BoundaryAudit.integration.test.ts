@@ -150,7 +150,7 @@ layer(fresh, { excludeTestServices: true, timeout: "2 minutes" })("without power
       const target = yield* running(spec)
       const report = yield* Effect.flatMap(audits, (audit) =>
         audit.auditWithControls(target, { expected, sandbox })
-      ).pipe(Effect.provide(BoundaryAudit.layer.pipe(Layer.provide(Layer.succeed(Engine, foreign)))))
+      ).pipe(Effect.provide(Layer.fresh(BoundaryAudit.layer).pipe(Layer.provide(Layer.succeed(Engine, foreign)))))
       assert.deepStrictEqual(made, [])
       assert.strictEqual(scorecard(report.findings).Held, 0)
       const [finding] = withVerdict(report, "NotRun")
