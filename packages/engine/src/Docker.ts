@@ -60,12 +60,24 @@ const objects = (connection: Connection) =>
     events: (options) => Events.events(connection, options)
   }) satisfies Partial<EngineShape>
 
+/** The first success is kept; a failure is not, so that a moment without the engine does not outlast itself. */
+const remembered = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  let known: { readonly value: A } | undefined
+  return Effect.suspend(() => {
+    if (known !== undefined) return Effect.succeed(known.value)
+    return Effect.map(effect, (value) => {
+      known = { value }
+      return value
+    })
+  })
+}
+
 /** The adapter as a value. Fails when the endpoint does not answer or speaks an API that we do not. */
 export const make = Effect.fnUntraced(function* (
   endpoint: EngineEndpoint
 ): Effect.fn.Return<EngineShape, CallError | ApiVersionUnsupported> {
   const connection = yield* Info.negotiate(endpoint)
-  const hostMemory = yield* Effect.cachedWithTTL(Info.hostMemory(connection), "1 minute")
+  const hostMemory = remembered(Info.hostMemory(connection))
   return {
     endpoint,
     ping: Info.ping(connection),

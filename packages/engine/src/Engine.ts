@@ -226,7 +226,10 @@ export interface EngineShape {
   /** Absent is success. */
   readonly removeImage: (reference: string) => Effect.Effect<void, CallError | EngineConflict>
 
-  /** Resolves to the engine's id. `ObjectNotFound` names the image; `EngineConflict` is `name-in-use`. */
+  /**
+   * Resolves to the engine's id. `ObjectNotFound` names the image; `EngineConflict` is `name-in-use`, which may last a moment
+   * after a removal (moby#37698).
+   */
   readonly createContainer: (
     spec: ContainerSpec
   ) => Effect.Effect<string, CallError | ObjectNotFound | EngineConflict | InvalidRequest>

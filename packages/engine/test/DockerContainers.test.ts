@@ -463,6 +463,22 @@ describe("Docker: stats", () => {
     })
   )
 
+  it.effect("asks for the host's memory until it knows it, then no more", () => {
+    let asked = 0
+    const routes: Routes = {
+      "GET /info": ({ json }) =>
+        ++asked === 1 ? json(503, { message: "busy" }) : json(200, { ServerVersion: "1", NCPU: 1, MemTotal: 1 }),
+      "GET /containers/c/stats": ({ json }) => json(200, { read })
+    }
+    return withFake(routes, (engine) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* Effect.flip(engine.statsContainer("c")))._tag, "EngineFailure")
+        yield* Effect.repeat(engine.statsContainer("c"), { times: 2 })
+        assert.strictEqual(asked, 2)
+      })
+    )
+  })
+
   it.effect("does not guess when the engine hides the host's memory", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(

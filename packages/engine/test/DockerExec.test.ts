@@ -224,6 +224,7 @@ describe("Docker: the exit of an exec", () => {
         { Running: true, ExitCode: null, Pid: 9 },
         { Running: true, ExitCode: 0, Pid: 9 },
         { Running: false, ExitCode: null, Pid: 0 },
+        { Running: false, ExitCode: null, Pid: 9 },
         { Running: false, ExitCode: 0, Pid: 0 },
         { Running: false }
       ]

@@ -97,6 +97,20 @@ describe("Docker: events", () => {
     })
   )
 
+  it.effect("reads Podman's name for the end of a container", () =>
+    Effect.gen(function* () {
+      const died = {
+        Type: "container",
+        Action: "died",
+        Actor: { ID: "c", Attributes: { containerExitCode: "3" } },
+        timeNano: 7
+      }
+      const { seen } = yield* listen([Buffer.from(`${JSON.stringify(died)}\n`)], "end")
+      assert.strictEqual(seen[0]?.action, "die")
+      assert.strictEqual(seen[0]?.attributes["exitCode"], "3")
+    })
+  )
+
   it.effect("refuses a line that is no event, or has no end", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* listen([Buffer.from('{"Type":1}\n')], "end")).error._tag, "EngineProtocolError")

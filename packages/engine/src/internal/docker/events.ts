@@ -25,6 +25,15 @@ const Event = Schema.Struct({
 /** From the text: a JavaScript number loses the last digits. In a string value the quotes would be escaped. */
 const nanoTime = /"timeNano":\s*(\d+)/
 
+/** Podman's names for the end of a container (podman#12628). */
+const likeDocker = (action: string, attributes: Readonly<Record<string, string>>) => {
+  const exitCode = attributes["containerExitCode"]
+  return {
+    action: action === "died" ? "die" : action,
+    attributes: exitCode === undefined || "exitCode" in attributes ? attributes : { ...attributes, exitCode }
+  }
+}
+
 const toEvent = (wire: typeof Event.Type, line: string): EngineEvent => {
   const timeNano = nanoTime.exec(line)?.[1] ?? `${wire.time ?? 0}000000000`
   const colon = wire.Action.indexOf(":")
@@ -32,10 +41,9 @@ const toEvent = (wire: typeof Event.Type, line: string): EngineEvent => {
     atMillis: Number(timeNano.slice(0, -6)) + Number(timeNano.slice(-6)) / 1e6,
     timeNano,
     type: wire.Type,
-    action: colon < 0 ? wire.Action : wire.Action.slice(0, colon),
     detail: colon < 0 ? undefined : wire.Action.slice(colon + 1).trim(),
     actorId: wire.Actor.ID,
-    attributes: wire.Actor.Attributes ?? {}
+    ...likeDocker(colon < 0 ? wire.Action : wire.Action.slice(0, colon), wire.Actor.Attributes ?? {})
   }
 }
 

@@ -203,8 +203,10 @@ export const send = (
     Effect.scoped
   )
   const limited = bounded(call, repeatRead(call, once))
-  // A call without a time limit, or one that feeds a body, could hold a permit that its own source waits for.
-  return call.timeoutMillis === "none" || call.file !== undefined ? limited : connection.permits.withPermits(1)(limited)
+  // Calls that are long by design, or feed a body, would keep permits from those that they wait for.
+  const { timeoutMillis = defaultTimeoutMillis } = call
+  const short = timeoutMillis !== "none" && timeoutMillis <= defaultTimeoutMillis
+  return short ? connection.permits.withPermits(1)(limited) : limited
 }
 
 /** Decodes JSON text; what does not fit is a protocol error that says where. */
