@@ -135,7 +135,8 @@ const makeHouse = Effect.fnUntraced(function* (options: SandboxesOptions) {
     run: options.run,
     journalPath: options.journalPath,
     owner: Owner.toLabel(yield* Owner.current),
-    cgroupVersion: info.cgroupVersion
+    cgroupVersion: info.cgroupVersion,
+    engineId: info.id
   }
   const house: House = {
     options,

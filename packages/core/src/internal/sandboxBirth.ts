@@ -28,7 +28,11 @@ export interface Midwife {
   readonly journalPath: string
   readonly owner: string
   readonly cgroupVersion: "1" | "2" | "unknown"
+  readonly engineId: string
 }
+
+/** Label with the engine's id: a journal found later must not be settled by looking at another engine. */
+export const engineLabel = "sbx.engine"
 
 export type BirthError =
   | CreateError
@@ -89,7 +93,7 @@ const intendCreate = Effect.fnUntraced(function* (midwife: Midwife, remains: Rem
     deadline: deadlineMillis,
     owner: midwife.owner
   }
-  const container = SandboxLabels.encode({ ...labels, kind: "sandbox" })
+  const container = { ...SandboxLabels.encode({ ...labels, kind: "sandbox" }), [engineLabel]: midwife.engineId }
   yield* recorder
     .submit({
       _tag: "Create",

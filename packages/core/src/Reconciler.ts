@@ -1,0 +1,218 @@
+/**
+ * Makes engine, machine and journals agree again, whatever died in between: level-triggered, so it needs no memory and may run
+ * at any time, as often as one likes. Never touches what a live owner holds, what another machine holds, or what bears no label of ours.
+ */
+import { Engine } from "@sbx/engine/Engine"
+import type { CallError } from "@sbx/engine/EngineError"
+import type { Journal, JournalUnavailable } from "@sbx/journal/Journal"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { FileSystem } from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { adopt, continueOwn, type JournalFindings, look } from "./internal/reconcileJournal.ts"
+import { isDeserted, survey, type SurveyedObject, type SurveyTools } from "./internal/reconcileSurvey.ts"
+import * as Owner from "./Owner.ts"
+import * as SandboxLabels from "./SandboxLabels.ts"
+import { type LeaseStoreFailed, UidLeases } from "./UidLease.ts"
+import type { PendingUndos } from "./UndoRunner.ts"
+import { Workspaces } from "./Workspace.ts"
+
+export const ReconciledObject = Schema.Struct({
+  kind: Schema.Literals(["container", "volume", "network", "image"]),
+  id: Schema.String,
+  name: Schema.String,
+  journal: Schema.String,
+  journalPath: Schema.String,
+  stream: Schema.String,
+  owner: Schema.String,
+  reason: Schema.String
+})
+
+/** JSON of `reap --json`. */
+export const ReconcileReport = Schema.Struct({
+  dryRun: Schema.Boolean,
+  /** Objects that belong to nobody alive, as found. */
+  objects: Schema.Array(ReconciledObject),
+  /** Streams whose create may still happen in the engine; look again after `untilMillis`. */
+  inDoubt: Schema.Array(
+    Schema.Struct({ journalPath: Schema.String, stream: Schema.String, untilMillis: Schema.Finite })
+  ),
+  /** Names of what was removed; empty in a dry run. */
+  removed: Schema.Array(Schema.String),
+  /** Streams of dead runs that were closed under a new epoch. */
+  settled: Schema.Array(Schema.String),
+  /** Ids of disturbances that were undone; in a dry run, that would be. */
+  undone: Schema.Array(Schema.String),
+  /** Ours, but only their own machine can tell. */
+  foreign: Schema.Array(ReconciledObject),
+  failures: Schema.Array(Schema.String)
+})
+export type ReconcileReport = typeof ReconcileReport.Type
+
+export interface ReconcileOptions {
+  /** Look, and change nothing. */
+  readonly dryRun: boolean
+  /** Directories that hold one directory with a `journal.sqlite` for each run. Journals named by labels are found anyway. */
+  readonly runDirectories?: ReadonlyArray<string>
+  /** The journal of this process: its open streams are in use, its closed ones are not. */
+  readonly own?: Journal["Service"]
+  readonly pendingUndos?: PendingUndos
+  /** Wait for creates in doubt to be decided, at most for one create deadline. Default false. */
+  readonly settle?: boolean
+}
+
+export type ReconcileError = CallError | JournalUnavailable | LeaseStoreFailed
+
+export class Reconciler extends Context.Service<
+  Reconciler,
+  {
+    readonly reconcile: (options: ReconcileOptions) => Effect.Effect<ReconcileReport, ReconcileError>
+    /** Every 10 s, and whenever the engine's event stream breaks; ends with its fiber. Failures are logged and tried again. */
+    readonly keepReconciled: (options: Omit<ReconcileOptions, "dryRun">) => Effect.Effect<never>
+  }
+>()("@sbx/core/Reconciler") {}
+
+export const layer: Layer.Layer<
+  Reconciler,
+  CallError | Owner.OwnerUnknown,
+  Engine | Workspaces | UidLeases | FileSystem
+> = Layer.effect(
+  Reconciler,
+  Effect.gen(function* () {
+    const engine = yield* Engine
+    const fs = yield* FileSystem
+    const { id: engineId } = yield* engine.info
+    const self = yield* Owner.current
+    const tools: SurveyTools = { engine, workspaces: yield* Workspaces, leases: yield* UidLeases, self }
+    const reconcile = (options: ReconcileOptions) =>
+      rounds(tools, engineId, options).pipe(Effect.provideService(FileSystem, fs))
+    return Reconciler.of({
+      reconcile,
+      keepReconciled: (options) => keep(engine, reconcile({ ...options, dryRun: false }))
+    })
+  })
+)
+
+const period = "10 seconds"
+/** One create deadline, and the time to look. */
+const settleDeadline = "12 seconds"
+
+const keep = (
+  engine: Engine["Service"],
+  once: Effect.Effect<ReconcileReport, ReconcileError>
+): Effect.Effect<never> => {
+  // Events are hints: their loss means that something may have been missed, not what.
+  const broken = Effect.ignore(Stream.runDrain(engine.events({ labels: SandboxLabels.ours })))
+  return once.pipe(
+    Effect.catch((error) => Effect.logWarning(error.message)),
+    Effect.andThen(Effect.timeoutOption(Effect.andThen(broken, Effect.sleep("1 second")), period)),
+    Effect.forever
+  )
+}
+
+const rounds = (tools: SurveyTools, engineId: string, options: ReconcileOptions) => {
+  if (options.settle !== true || options.dryRun) return round(tools, engineId, options)
+  return Effect.gen(function* () {
+    let total = yield* round(tools, engineId, options)
+    const again = Effect.map(round(tools, engineId, options), (next) => void (total = merge(total, next)))
+    const isSettled = () => total.inDoubt.length === 0
+    if (isSettled()) return total
+    yield* again.pipe(
+      Effect.repeat({ until: isSettled, schedule: Schedule.spaced("500 millis") }),
+      Effect.timeoutOption(settleDeadline)
+    )
+    return total
+  })
+}
+
+/** What is open is as the last look found it; what was done adds up. */
+const merge = (before: ReconcileReport, after: ReconcileReport): ReconcileReport => ({
+  ...after,
+  objects: [...before.objects, ...after.objects],
+  removed: [...before.removed, ...after.removed],
+  settled: [...before.settled, ...after.settled],
+  undone: [...before.undone, ...after.undone],
+  failures: [...before.failures, ...after.failures]
+})
+
+const round = Effect.fnUntraced(function* (
+  tools: SurveyTools,
+  engineId: string,
+  options: ReconcileOptions
+): Effect.fn.Return<ReconcileReport, ReconcileError, FileSystem> {
+  const { dryRun, own } = options
+  const { orphans, foreign } = yield* survey(tools, own)
+  const { deserted, busy } = yield* journalsOf(orphans, options)
+  const dead = yield* Effect.forEach(deserted, (path) =>
+    (dryRun ? look : adopt)(tools, path, engineId, options.pendingUndos)
+  )
+  const inherited = own === undefined ? [] : [yield* continueOwn(tools, own, engineId, dryRun)]
+  const findings: ReadonlyArray<JournalFindings> = [...dead, ...inherited]
+  const inDoubt = findings.flatMap((finding) => finding.inDoubt)
+  const doubted = new Set(inDoubt.map(({ stream }) => stream))
+  const objects = orphans.filter(
+    ({ journal, journalPath, stream }) => !doubted.has(stream) && (journal === own?.id || !busy.has(journalPath))
+  )
+  const removed = dryRun ? { names: [], failures: [] } : yield* removeAll(tools, objects)
+  if (!dryRun) yield* tools.leases.recover
+  return {
+    dryRun,
+    objects,
+    inDoubt,
+    removed: [...new Set([...findings.flatMap((finding) => finding.removed), ...removed.names])],
+    settled: findings.flatMap((finding) => finding.settled),
+    undone: findings.flatMap((finding) => finding.undone),
+    foreign,
+    failures: [...findings.flatMap((finding) => finding.failures), ...removed.failures]
+  }
+})
+
+/**
+ * Journals that orphans name and those in the run directories. `busy`: written by somebody although the owner is dead, so by
+ * another reconciler, which will remove the objects.
+ */
+const journalsOf = Effect.fnUntraced(function* (orphans: ReadonlyArray<SurveyedObject>, options: ReconcileOptions) {
+  const fs = yield* FileSystem
+  const inDirectories = yield* Effect.forEach(options.runDirectories ?? [], (directory) =>
+    fs.readDirectory(directory).pipe(
+      Effect.map((names) => names.map((name) => `${directory}/${name}/journal.sqlite`)),
+      Effect.orElseSucceed(() => [])
+    )
+  )
+  const deserted = new Set<string>()
+  const busy = new Set<string>()
+  const others = orphans.filter((object) => object.journal !== options.own?.id)
+  for (const path of new Set([...others.map((object) => object.journalPath), ...inDirectories.flat()])) {
+    // One journal may be reached by several paths, such as the link to the last run.
+    const real = yield* fs.realPath(path).pipe(Effect.orElseSucceed(() => ""))
+    if (real === "" || !path.startsWith("/")) continue
+    if (yield* isDeserted(real)) deserted.add(real)
+    else busy.add(path)
+  }
+  return { deserted: [...deserted], busy }
+})
+
+const order: Record<SurveyedObject["kind"], number> = { container: 0, network: 1, volume: 2, image: 3 }
+
+/** Containers first: they hold the others. Most of it is gone already, with its stream; absent is success. */
+const removeAll = Effect.fnUntraced(function* (tools: SurveyTools, objects: ReadonlyArray<SurveyedObject>) {
+  const names: Array<string> = []
+  const failures: Array<string> = []
+  for (const object of [...objects].sort((a, b) => order[a.kind] - order[b.kind])) {
+    yield* removeOne(tools, object).pipe(
+      Effect.match({
+        onSuccess: () => void names.push(object.name),
+        onFailure: (error) => void failures.push(error.message)
+      })
+    )
+  }
+  return { names, failures }
+})
+
+const removeOne = (tools: SurveyTools, { kind, id, name }: SurveyedObject) => {
+  if (kind === "container") return tools.engine.removeContainer(id)
+  return kind === "network" ? tools.engine.removeNetwork(id) : tools.workspaces.remove(name)
+}

@@ -1,0 +1,192 @@
+/** Opens the journal of a dead run, undoes what it disturbed and settles what it left open. */
+import type { CallError } from "@sbx/engine/EngineError"
+import type { EventUndecodable } from "@sbx/journal/EventFamily"
+import { Journal, type JournalUnavailable } from "@sbx/journal/Journal"
+import * as Sqlite from "@sbx/journal/Sqlite"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { FileSystem } from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type { LifecycleState } from "../LifecycleState.ts"
+import * as Owner from "../Owner.ts"
+import { category } from "../SandboxEvent.ts"
+import * as SandboxLabels from "../SandboxLabels.ts"
+import { type PendingUndos, runUndoPlan } from "../UndoRunner.ts"
+import { load, settle, standing, type StreamState } from "./reconcileStream.ts"
+import type { SurveyTools } from "./reconcileSurvey.ts"
+
+export interface JournalFindings {
+  readonly journalPath: string
+  readonly inDoubt: ReadonlyArray<{
+    readonly journalPath: string
+    readonly stream: string
+    readonly untilMillis: number
+  }>
+  readonly settled: ReadonlyArray<string>
+  readonly removed: ReadonlyArray<string>
+  readonly undone: ReadonlyArray<string>
+  readonly failures: ReadonlyArray<string>
+}
+
+const empty = (journalPath: string): JournalFindings => ({
+  journalPath,
+  inDoubt: [],
+  settled: [],
+  removed: [],
+  undone: [],
+  failures: []
+})
+
+const openStreams = Effect.fnUntraced(function* (journal: Journal["Service"]) {
+  const streams = yield* journal.streams({ category, open: true })
+  return yield* Effect.forEach(streams, (stream) => load(journal, stream))
+})
+
+interface Sorted {
+  readonly toSettle: ReadonlyArray<StreamState>
+  readonly inDoubt: JournalFindings["inDoubt"]
+}
+
+/** Which open streams are to be settled now, and which later. */
+const sort = Effect.fnUntraced(function* (
+  tools: SurveyTools,
+  journalPath: string,
+  engineId: string,
+  streams: ReadonlyArray<StreamState>
+) {
+  const judged = yield* Effect.forEach(streams, (stream) =>
+    Effect.map(standing(tools, stream, engineId), (side) => ({ stream, side }))
+  )
+  const of = (side: string) => judged.filter((each) => each.side === side).map((each) => each.stream)
+  return {
+    toSettle: of("settle"),
+    inDoubt: of("in-doubt").map(({ stream, state }) => ({
+      journalPath,
+      stream,
+      untilMillis: state.create?.deadlineMillis ?? 0
+    }))
+  } satisfies Sorted
+})
+
+/** One broken file must not keep the rest from being cleaned; a journal that another reconciler was quicker to take is in good hands. */
+const guarded = <E extends { readonly _tag: string; readonly message: string }, R>(
+  journalPath: string,
+  findings: Effect.Effect<JournalFindings, E, R>
+): Effect.Effect<JournalFindings, never, R> =>
+  Effect.catch(findings, (error) =>
+    Effect.succeed({ ...empty(journalPath), failures: error._tag === "JournalLocked" ? [] : [error.message] })
+  )
+
+const opened = <A, E, E2>(layer: Layer.Layer<Journal, E>, use: (journal: Journal["Service"]) => Effect.Effect<A, E2>) =>
+  Effect.scoped(Effect.flatMap(Layer.build(layer), (services) => use(Context.get(services, Journal))))
+
+/** Reads only. */
+export const look = (
+  tools: SurveyTools,
+  journalPath: string,
+  engineId: string,
+  pendingUndos: PendingUndos | undefined
+): Effect.Effect<JournalFindings> =>
+  guarded(
+    journalPath,
+    opened(Sqlite.layerReader({ path: journalPath }), (journal) =>
+      Effect.gen(function* () {
+        const { inDoubt } = yield* sort(tools, journalPath, engineId, yield* openStreams(journal))
+        const pending = pendingUndos === undefined ? [] : yield* pendingUndos(journal)
+        return { ...empty(journalPath), inDoubt, undone: pending.map(({ id }) => id) }
+      })
+    )
+  )
+
+/** Takes the journal over under a new epoch, if there is anything to do in it. */
+export const adopt = (
+  tools: SurveyTools,
+  journalPath: string,
+  engineId: string,
+  pendingUndos: PendingUndos | undefined
+): Effect.Effect<JournalFindings> =>
+  Effect.gen(function* () {
+    // A new epoch is a write: old runs that left nothing open stay as they are.
+    const work = yield* look(tools, journalPath, engineId, pendingUndos)
+    const idle = work.undone.length === 0 && work.failures.length === 0
+    const closed = idle ? yield* hasNothingOpen(journalPath) : false
+    if (closed) return work
+    return yield* guarded(
+      journalPath,
+      opened(Sqlite.layer({ path: journalPath }), (journal) =>
+        takeOver(tools, journal, journalPath, engineId, pendingUndos)
+      )
+    )
+  })
+
+const hasNothingOpen = (path: string) =>
+  opened(Sqlite.layerReader({ path }), (journal) => journal.streams({ category, open: true })).pipe(
+    Effect.map((streams) => streams.length === 0),
+    Effect.orElseSucceed(() => false)
+  )
+
+const takeOver = Effect.fnUntraced(function* (
+  tools: SurveyTools,
+  journal: Journal["Service"],
+  journalPath: string,
+  engineId: string,
+  pendingUndos: PendingUndos | undefined
+): Effect.fn.Return<JournalFindings, JournalUnavailable | EventUndecodable | CallError> {
+  const failures: Array<string> = []
+  const undone: Array<string> = []
+  // Before anything is removed: an undo may concern containers that are not ours.
+  for (const { id, plan, record } of pendingUndos === undefined ? [] : yield* pendingUndos(journal)) {
+    yield* Effect.andThen(runUndoPlan(tools.engine, plan), record).pipe(
+      Effect.match({
+        onSuccess: () => void undone.push(id),
+        onFailure: (error) => void failures.push(`undo of ${id}: ${error.message}`)
+      })
+    )
+  }
+  const { toSettle, inDoubt } = yield* sort(tools, journalPath, engineId, yield* openStreams(journal))
+  const { settled, removed, failures: unsettled } = yield* settleAll(tools, journal, toSettle)
+  return { journalPath, inDoubt, settled, removed, undone, failures: [...failures, ...unsettled] }
+})
+
+const settleAll = Effect.fnUntraced(function* (
+  tools: SurveyTools,
+  journal: Journal["Service"],
+  streams: ReadonlyArray<StreamState>
+) {
+  const settled: Array<string> = []
+  const removed: Array<string> = []
+  const failures: Array<string> = []
+  for (const stream of streams) {
+    yield* settle(tools, journal, stream).pipe(
+      Effect.match({
+        onSuccess: (objects) => {
+          settled.push(stream.stream)
+          removed.push(...objects)
+        },
+        onFailure: (error) => void failures.push(`${stream.stream}: ${error.message}`)
+      })
+    )
+  }
+  return { settled, removed, failures }
+})
+
+/** A journal that this process took over from a dead one may hold streams of that one. */
+export const continueOwn = (
+  tools: SurveyTools,
+  own: Journal["Service"],
+  engineId: string,
+  dryRun: boolean
+): Effect.Effect<JournalFindings, never, FileSystem> => {
+  const journalPath = ""
+  return Effect.gen(function* () {
+    const inherited = yield* Effect.filter(yield* openStreams(own), ({ state }) => isInherited(state))
+    const { toSettle, inDoubt } = yield* sort(tools, journalPath, engineId, inherited)
+    if (dryRun) return { ...empty(journalPath), inDoubt }
+    return { ...empty(journalPath), inDoubt, ...(yield* settleAll(tools, own, toSettle)) }
+  }).pipe((findings) => guarded(journalPath, findings))
+}
+
+const isInherited = ({ create }: LifecycleState) => {
+  const owner = Owner.fromLabel(create?.labels[SandboxLabels.keys.owner] ?? "")
+  return owner === undefined ? Effect.succeed(false) : Effect.map(Owner.liveness(owner), (state) => state === "dead")
+}

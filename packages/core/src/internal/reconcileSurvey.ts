@@ -1,0 +1,155 @@
+/** What sbx's objects are in an engine and on this machine, and whose: only what belongs to nobody alive is an orphan. */
+import type { Engine } from "@sbx/engine/Engine"
+import type { CallError } from "@sbx/engine/EngineError"
+import type { Journal, JournalUnavailable } from "@sbx/journal/Journal"
+import { isLocked } from "@sbx/journal/Sqlite"
+import * as Effect from "effect/Effect"
+import { FileSystem } from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Owner from "../Owner.ts"
+import * as SandboxLabels from "../SandboxLabels.ts"
+import type { LeaseStoreFailed, UidLeases } from "../UidLease.ts"
+import type { Workspaces } from "../Workspace.ts"
+
+export interface SurveyTools {
+  readonly engine: Engine["Service"]
+  readonly workspaces: Workspaces["Service"]
+  readonly leases: UidLeases["Service"]
+  readonly self: Owner.Owner
+}
+
+export interface SurveyedObject {
+  readonly kind: "container" | "volume" | "network" | "image"
+  readonly id: string
+  readonly name: string
+  /** Empty for an image, which has no labels. */
+  readonly journal: string
+  readonly journalPath: string
+  readonly stream: string
+  readonly owner: string
+  /** Why it is an orphan, or why it is left alone. */
+  readonly reason: string
+}
+
+export interface Survey {
+  readonly orphans: ReadonlyArray<SurveyedObject>
+  /** Ours, but its owner is another machine's or cannot be judged from here. */
+  readonly foreign: ReadonlyArray<SurveyedObject>
+}
+
+type Labelled = Pick<SurveyedObject, "kind" | "id" | "name"> & { readonly labels: SandboxLabels.SandboxLabels }
+type Judgement = { readonly side: "orphan" | "foreign" | "live"; readonly reason: string }
+
+const decoded = (
+  kind: SurveyedObject["kind"],
+  objects: ReadonlyArray<{
+    readonly id: string
+    readonly name: string
+    readonly labels: Readonly<Record<string, string>>
+  }>
+): ReadonlyArray<Labelled> =>
+  objects.flatMap(({ id, name, labels }) =>
+    Option.match(SandboxLabels.decode(labels), {
+      onNone: () => [],
+      onSome: (ours) => [{ kind, id, name, labels: ours }]
+    })
+  )
+
+/** Everything labelled as ours. What lacks a label of the set is not ours to touch. */
+const labelled = Effect.fnUntraced(function* (
+  engine: Engine["Service"]
+): Effect.fn.Return<ReadonlyArray<Labelled>, CallError> {
+  const [containers, volumes, networks] = yield* Effect.all(
+    [
+      engine.listContainers(SandboxLabels.ours),
+      engine.listVolumes(SandboxLabels.ours),
+      engine.listNetworks(SandboxLabels.ours)
+    ],
+    { concurrency: "unbounded" }
+  )
+  return [
+    ...decoded("container", containers),
+    ...decoded(
+      "volume",
+      volumes.map((volume) => ({ ...volume, id: volume.name }))
+    ),
+    ...decoded("network", networks)
+  ]
+})
+
+/** `own` is the journal of this very process: what its open streams stand for is in use. */
+export const survey = Effect.fnUntraced(function* (
+  tools: SurveyTools,
+  own: Journal["Service"] | undefined
+): Effect.fn.Return<Survey, CallError | JournalUnavailable | LeaseStoreFailed, FileSystem> {
+  const openStreams = own === undefined ? [] : yield* own.streams({ open: true })
+  const open = new Set<string>(openStreams.map((stream) => stream.name))
+  const objects = yield* labelled(tools.engine)
+  const orphans: Array<SurveyedObject> = []
+  const foreign: Array<SurveyedObject> = []
+  for (const object of objects) {
+    const { side, reason } = yield* judge(tools.self, object.labels, own, open)
+    const { journal, journalPath, stream, owner } = object.labels
+    const { kind, id, name } = object
+    const found = { kind, id, name, journal, journalPath, stream, owner, reason }
+    if (side === "orphan") orphans.push(found)
+    if (side === "foreign") foreign.push(found)
+  }
+  return { orphans: [...orphans, ...(yield* orphanImages(tools, objects))], foreign }
+})
+
+const judge = Effect.fnUntraced(function* (
+  self: Owner.Owner,
+  labels: SandboxLabels.SandboxLabels,
+  own: Journal["Service"] | undefined,
+  open: ReadonlySet<string>
+): Effect.fn.Return<Judgement, never, FileSystem> {
+  if (labels.owner === Owner.toLabel(self)) {
+    const closed = labels.journal === own?.id && !open.has(labels.stream)
+    return closed ? { side: "orphan", reason: "its stream is closed" } : { side: "live", reason: "its owner is we" }
+  }
+  const owner = Owner.fromLabel(labels.owner)
+  const state = owner === undefined ? "unknown-other-host" : yield* Owner.liveness(owner)
+  if (state === "alive") return { side: "live", reason: "its owner is alive" }
+  if (state === "dead") return { side: "orphan", reason: "its owner is dead" }
+  return (yield* isDeserted(labels.journalPath))
+    ? { side: "orphan", reason: "its journal lies here and nobody writes it" }
+    : { side: "foreign", reason: "its owner cannot be judged from here" }
+})
+
+/** The journal is on this machine and its writer's lock is free. */
+export const isDeserted = Effect.fnUntraced(function* (path: string): Effect.fn.Return<boolean, never, FileSystem> {
+  const fs = yield* FileSystem
+  if (!path.startsWith("/") || !(yield* fs.exists(path).pipe(Effect.orElseSucceed(() => false)))) return false
+  return yield* isLocked(path).pipe(
+    Effect.map((locked) => !locked),
+    Effect.orElseSucceed(() => false)
+  )
+})
+
+/** Images without a volume: made by a process that died before the engine heard of it, or left when a removal was cut short. */
+const orphanImages = Effect.fnUntraced(function* (tools: SurveyTools, objects: ReadonlyArray<Labelled>) {
+  const images = yield* tools.workspaces.images
+  if (images.length === 0) return []
+  const volumes = new Set(objects.filter(({ kind }) => kind === "volume").map(({ name }) => name))
+  const held = yield* Effect.filter(yield* tools.leases.list, (row) => holds(row.owner))
+  const live = held.map((row) => row.sandbox)
+  return images
+    .filter((name) => !volumes.has(name) && !live.some((sandbox) => name.includes(sandbox)))
+    .map((name): SurveyedObject => ({
+      kind: "image",
+      id: name,
+      name,
+      journal: "",
+      journalPath: "",
+      stream: "",
+      owner: "",
+      reason: "no volume and no live lease belongs to it"
+    }))
+})
+
+/** A lease of an owner that may be alive. */
+const holds = (label: string) => {
+  const owner = Owner.fromLabel(label)
+  return owner === undefined ? Effect.succeed(true) : Effect.map(Owner.liveness(owner), (state) => state !== "dead")
+}

@@ -1,0 +1,263 @@
+import { assert, layer } from "@effect/vitest"
+import { Engine } from "@sbx/engine/Engine"
+import { Journal } from "@sbx/journal/Journal"
+import * as Sqlite from "@sbx/journal/Sqlite"
+import { Context, Effect, FileSystem, Layer, Stream } from "effect"
+import * as childProcess from "node:child_process"
+import { fileURLToPath } from "node:url"
+import * as LifecycleState from "../src/LifecycleState.ts"
+import * as Reconciler from "../src/Reconciler.ts"
+import { SandboxEvents } from "../src/SandboxEvent.ts"
+import * as SandboxLabels from "../src/SandboxLabels.ts"
+import { fold } from "../src/SandboxLifecycle.ts"
+import { Sandboxes } from "../src/Sandboxes.ts"
+import { StateDir } from "../src/StateDir.ts"
+import { UidLeases } from "../src/UidLease.ts"
+import { eventually, filesBelow, loopsBelow } from "./support/hostView.ts"
+import { sandboxesLayer } from "./support/sandboxesLayer.ts"
+
+const fixture = fileURLToPath(new URL("fixtures/ownSandboxes.ts", import.meta.url))
+
+/** A process of its own with sandboxes of its own; killed with everything it started when the scope ends. */
+const owner = Effect.fnUntraced(function* (runDir: string, count: number) {
+  const { path } = yield* StateDir
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.makeDirectory(runDir, { recursive: true })
+  let output = ""
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const process_ = childProcess.spawn(
+        process.execPath,
+        ["--conditions=@sbx/source", fixture, path, runDir, String(count)],
+        { stdio: ["ignore", "pipe", "inherit"] }
+      )
+      process_.stdout.on("data", (chunk) => {
+        output += String(chunk)
+      })
+      return process_
+    }),
+    (process_) => Effect.sync(() => process_.kill("SIGKILL"))
+  )
+  return {
+    /** The kernel's word that it is dead. */
+    killNine: Effect.callback<void>((resume) => {
+      child.once("exit", () => resume(Effect.void))
+      child.kill("SIGKILL")
+    }),
+    made: () => [...output.matchAll(/^made (\S+) (\S+)$/gm)].map(([, id = "", name = ""]) => ({ id, name })),
+    ready: eventually(
+      Effect.sync(() => output.includes("all")),
+      (all) => all,
+      "30 seconds"
+    )
+  }
+})
+
+/** What one run's sandboxes have in engine and machine. */
+const remains = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
+  const engine = yield* Engine
+  const { path } = yield* StateDir
+  const leases = yield* UidLeases
+  const mine = (name: string) => ids.some((id) => name.includes(id))
+  return {
+    containers: (yield* engine.listContainers(SandboxLabels.ours)).map(({ name }) => name).filter(mine),
+    volumes: (yield* engine.listVolumes(SandboxLabels.ours)).map(({ name }) => name).filter(mine),
+    images: filesBelow(path).filter((name) => name.endsWith(".img") && mine(name)),
+    leases: (yield* leases.list).map(({ sandbox }) => sandbox).filter(mine)
+  }
+})
+
+const none = { containers: [], volumes: [], images: [], leases: [] }
+
+const statesIn = (journalPath: string) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const services = yield* Layer.build(Sqlite.layerReader({ path: journalPath }))
+      const journal = Context.get(services, Journal)
+      const streams = yield* journal.streams({ category: "sandbox" })
+      return yield* Effect.forEach(streams, ({ name, status }) =>
+        Stream.runCollect(SandboxEvents.read(journal, name)).pipe(
+          Effect.map((events) => ({
+            status,
+            tags: events.map(({ payload }) => payload._tag),
+            state: fold(events.flatMap(({ payload }) => (payload._tag === "UnknownEvent" ? [] : [payload])))
+          }))
+        )
+      )
+    })
+  )
+
+const services = Reconciler.layer.pipe(Layer.provideMerge(sandboxesLayer()))
+
+layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconciler", (it) => {
+  it.effect(
+    "removes all that a killed process left, in three rounds, and leaves a live neighbour alone",
+    () =>
+      Effect.gen(function* () {
+        const { reconcile } = yield* Reconciler.Reconciler
+        const journal = yield* Journal
+        const fs = yield* FileSystem.FileSystem
+        const runs = yield* fs.makeTempDirectoryScoped()
+        const own = yield* (yield* Sandboxes).make({ disk: "4M" })
+        const neighbour = yield* owner(`${runs}/neighbour`, 1)
+        yield* neighbour.ready
+        const neighbours = neighbour.made().map(({ id }) => id)
+        for (const round of [1, 2, 3]) {
+          const victim = yield* owner(`${runs}/run${round}`, 2)
+          yield* victim.ready
+          const ids = victim.made().map(({ id }) => id)
+          yield* victim.killNine
+          const before = yield* remains(ids)
+          assert.deepStrictEqual([before.containers.length, before.volumes.length, before.images.length], [2, 2, 2])
+
+          const dry = yield* reconcile({ dryRun: true, own: journal, runDirectories: [runs] })
+          const mine = dry.objects.filter(({ name }) => ids.some((id) => name.includes(id)))
+          assert.strictEqual(mine.length, 4)
+          assert.deepStrictEqual([dry.removed, dry.settled], [[], []])
+          assert.deepStrictEqual(yield* remains(ids), before)
+
+          const report = yield* reconcile({ dryRun: false, own: journal, runDirectories: [runs] })
+          assert.deepStrictEqual(report.failures, [])
+          assert.deepStrictEqual(yield* remains(ids), none)
+          for (const id of ids) assert.isTrue(report.removed.some((name) => name.includes(id)))
+          for (const { status, state, tags } of yield* statesIn(`${runs}/run${round}/journal.sqlite`)) {
+            assert.strictEqual(status, "closed")
+            assert.isTrue(LifecycleState.isTerminal(state))
+            assert.includeMembers([...tags], ["ExecLost", "RemoveIntended", "OrphanReaped"])
+          }
+          const again = yield* reconcile({ dryRun: false, own: journal, runDirectories: [runs] })
+          assert.isFalse(again.objects.some(({ name }) => ids.some((id) => name.includes(id))))
+        }
+        assert.strictEqual((yield* own.exec(["true"])).exitCode, 0)
+        const left = yield* remains(neighbours)
+        assert.strictEqual(left.containers.length, 1)
+        assert.strictEqual(left.leases.length, 1)
+        yield* neighbour.killNine
+        yield* reconcile({ dryRun: false, own: journal, runDirectories: [runs] })
+        assert.deepStrictEqual(yield* remains(neighbours), none)
+      }),
+    120_000
+  )
+
+  it.effect(
+    "cleans up after a process killed at any moment of the creation",
+    () =>
+      Effect.gen(function* () {
+        const { reconcile } = yield* Reconciler.Reconciler
+        const journal = yield* Journal
+        const { path } = yield* StateDir
+        const fs = yield* FileSystem.FileSystem
+        const runs = yield* fs.makeTempDirectoryScoped()
+        const loopsBefore = loopsBelow(path).length
+        for (const [round, delay] of [20, 60, 120, 200].entries()) {
+          const victim = yield* owner(`${runs}/run${round}`, 3)
+          // The journal's first write means that the process is up; then a different moment each round.
+          yield* eventually(fs.exists(`${runs}/run${round}/journal.sqlite`), (there) => there)
+          yield* Effect.sleep(delay)
+          yield* victim.killNine
+          const report = yield* reconcile({ dryRun: false, own: journal, runDirectories: [runs], settle: true })
+          assert.deepStrictEqual(report.failures, [])
+          assert.deepStrictEqual(report.inDoubt, [])
+          const states = yield* statesIn(`${runs}/run${round}/journal.sqlite`)
+          for (const { state } of states) assert.isTrue(LifecycleState.isTerminal(state), state.status)
+          const ids = states.map(({ state }) => state.create?.sandboxId ?? "none")
+          assert.deepStrictEqual(yield* remains(ids), none)
+        }
+        assert.strictEqual(loopsBelow(path).length, loopsBefore)
+        assert.deepStrictEqual(
+          filesBelow(path).filter((name) => name.endsWith(".img")),
+          []
+        )
+      }),
+    120_000
+  )
+
+  it.effect("touches nothing that lacks a label of ours, nor what lacks some of them", () =>
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const { reconcile } = yield* Reconciler.Reconciler
+      const names = [`sbx-test-plain-${process.pid}`, `sbx-test-partial-${process.pid}`]
+      yield* Effect.acquireRelease(engine.createVolume({ name: names[0] ?? "", labels: {} }), ({ name }) =>
+        Effect.ignore(engine.removeVolume(name))
+      )
+      const partial = { [SandboxLabels.keys.journal]: "jrn_x", [SandboxLabels.keys.owner]: "nobody" }
+      yield* Effect.acquireRelease(engine.createVolume({ name: names[1] ?? "", labels: partial }), ({ name }) =>
+        Effect.ignore(engine.removeVolume(name))
+      )
+      yield* reconcile({ dryRun: false })
+      for (const name of names) assert.strictEqual((yield* engine.inspectVolume(name)).name, name)
+    })
+  )
+
+  it.effect("leaves what another machine's process owns, and lists it", () =>
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const { reconcile } = yield* Reconciler.Reconciler
+      const name = `sbx-test-foreign-${process.pid}`
+      const labels = SandboxLabels.encode({
+        journal: "jrn_elsewhere",
+        journalPath: "/nowhere/journal.sqlite",
+        run: "run_x",
+        stream: "sandbox/sbx_aaaaaaaaaaaaaaaa",
+        intent: 1,
+        epoch: 1,
+        deadline: 0,
+        owner: "00000000-0000-0000-0000-000000000000/1/1/1",
+        kind: "volume"
+      })
+      yield* Effect.acquireRelease(engine.createVolume({ name, labels }), () =>
+        Effect.ignore(engine.removeVolume(name))
+      )
+      const report = yield* reconcile({ dryRun: false })
+      assert.isTrue(report.foreign.some((object) => object.name === name))
+      assert.strictEqual((yield* engine.inspectVolume(name)).name, name)
+    })
+  )
+
+  it.effect("runs what is pending to be undone before it removes, and has it recorded", () =>
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const { reconcile } = yield* Reconciler.Reconciler
+      const fs = yield* FileSystem.FileSystem
+      const runs = yield* fs.makeTempDirectoryScoped()
+      yield* fs.makeDirectory(`${runs}/run`)
+      const path = `${runs}/run/journal.sqlite`
+      yield* Effect.scoped(Layer.build(Sqlite.layer({ path })))
+      const box = yield* (yield* Sandboxes).make({ disk: "4M" })
+      yield* engine.pauseContainer(box.containerId)
+      let recorded = 0
+      const pendingUndos = () =>
+        Effect.succeed([
+          {
+            id: "flt_x",
+            plan: { steps: [{ _tag: "UnpauseContainer" as const, containerId: box.containerId }] },
+            record: Effect.sync(() => void (recorded += 1))
+          }
+        ])
+      const dry = yield* reconcile({ dryRun: true, runDirectories: [runs], pendingUndos })
+      assert.deepStrictEqual(dry.undone, ["flt_x"])
+      assert.strictEqual((yield* box.inspect).state.paused, true)
+      const report = yield* reconcile({ dryRun: false, runDirectories: [runs], pendingUndos })
+      assert.deepStrictEqual(report.undone, ["flt_x"])
+      assert.strictEqual(recorded, 1)
+      assert.strictEqual((yield* box.inspect).state.paused, false)
+    })
+  )
+
+  it.effect("reaps its own objects whose stream is closed, and not those whose stream is open", () =>
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const journal = yield* Journal
+      const { reconcile } = yield* Reconciler.Reconciler
+      const { make } = yield* Sandboxes
+      const box = yield* make({ disk: "4M" })
+      const labels = (yield* box.inspect).labels
+      const name = `sbx-test-late-${process.pid}`
+      const late = { ...labels, [SandboxLabels.keys.stream]: "sandbox/sbx_bbbbbbbbbbbbbbbb" }
+      yield* engine.createVolume({ name, labels: late })
+      const report = yield* reconcile({ dryRun: false, own: journal })
+      assert.deepStrictEqual(report.removed, [name])
+      assert.strictEqual(yield* box.state, "running")
+    })
+  )
+})
