@@ -133,14 +133,12 @@ const launch = <F extends Fault, C extends Control>(
   signals: Signals
 ) => {
   const record = FaultRecord.make(journal, run.faultId)
-  const life = live({ kind, tools, run, claims, record, signals })
-  const listed = Effect.ensuring(
-    Effect.andThen(
-      Effect.sync(() => open.set(run.faultId, handle)),
-      life
-    ),
-    Effect.sync(() => open.delete(run.faultId)).pipe(Effect.andThen(settle(signals)))
-  )
+  const forget = Effect.sync(() => void open.delete(run.faultId))
+  const life = live({ kind, tools, run, claims, record, signals, forget })
+  const listed = Effect.andThen(
+    Effect.sync(() => open.set(run.faultId, handle)),
+    life
+  ).pipe(Effect.ensuring(Effect.andThen(forget, settle(signals))))
   return Effect.forkScoped(listed)
 }
 

@@ -38,6 +38,8 @@ export interface Life<F extends Fault, C extends Control> {
   readonly claims: Claims
   readonly record: FaultRecord
   readonly signals: Signals
+  /** Runs when all is over and before anybody is told. */
+  readonly forget: Effect.Effect<void>
 }
 
 type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
@@ -75,9 +77,10 @@ const claimedLife = Effect.fnUntraced(function* <F extends Fault, C extends Cont
 
 /** Nothing was changed: the caller gets the reason. */
 const refuse = Effect.fnUntraced(function* <F extends Fault, C extends Control>(
-  { signals }: Life<F, C>,
+  { forget, signals }: Life<F, C>,
   cause: Cause.Cause<StartError>
 ) {
+  yield* forget
   yield* SubscriptionRef.set(signals.status, { _tag: "Failed", reason: messageOf(cause) })
   yield* Deferred.failCause(signals.started, cause)
   yield* Deferred.failCause(signals.active, cause)
@@ -143,22 +146,24 @@ const recordBroken = Effect.fnUntraced(function* <F extends Fault, C extends Con
   } else yield* noted(record.append({ _tag: "FaultFailed", reason: messageOf(cause) }))
 })
 
-/** The worst news wins: something left, then a failed proof or operation, then the plain end. */
+/** The worst news wins: something left, then what broke first, then a missing proof of the revert, then the plain end. */
 const finish = Effect.fnUntraced(function* <F extends Fault, C extends Control>(
-  { kind, record, run, signals }: Life<F, C>,
+  { forget, kind, record, run, signals }: Life<F, C>,
   body: Exit.Exit<EndReason, PrepareError | ProofError | AppendError>,
   undone: Exit.Exit<ReadonlyArray<Evidence>, RevertFailed | ProofError>
 ) {
   const interrupted = Exit.isFailure(body) && Cause.hasInterruptsOnly(body.cause)
   const reason = Exit.isSuccess(body) ? body.value : interrupted ? "interrupted" : "failed"
   const broken = Exit.isFailure(body) && !interrupted ? body.cause : undefined
-  const failure: Cause.Cause<FaultFailure> | undefined = Exit.isFailure(undone) ? undone.cause : broken
-  const left = failure !== undefined && Cause.squash(failure) instanceof RevertFailed
+  const undoing = Exit.isFailure(undone) ? undone.cause : undefined
+  const left = undoing !== undefined && Cause.squash(undoing) instanceof RevertFailed
+  const failure: Cause.Cause<FaultFailure> | undefined = left ? undoing : (broken ?? undoing)
   // With something left the stream stays open: a reconciler has to finish it.
   if (!left)
     yield* noted(
       record.append({ _tag: "FaultEnded", reason: failure === undefined ? reason : "failed" }, { closes: true })
     )
+  yield* forget
   const proof = yield* Deferred.poll(signals.active)
   const evidence = proof._tag === "Some" ? yield* Effect.orElseSucceed(proof.value, () => []) : []
   if (proof._tag === "None") {
