@@ -199,7 +199,10 @@ describe("observations", () => {
   })
 
   it("never invent an exit code", () => {
-    accepts(given.running, see(observed({ status: "exited", startedAtMillis: 1000 })), [])
+    const exited = { status: "exited", startedAtMillis: 1000 } as const
+    accepts(given.running, see(observed(exited)), [])
+    accepts(given.running, see(observed({ ...exited, finishedAtMillis: 2000 })), [])
+    accepts(given.running, see(observed({ ...exited, exitCode: 1 })), [])
   })
 
   it("end a pause that never came", () => {
@@ -242,6 +245,12 @@ const play = (list: ReadonlyArray<readonly [number, Command]>) => {
 }
 
 describe("properties", () => {
+  it("start no rule from a terminal status", () => {
+    for (const { from } of Object.values(rules)) {
+      for (const end of ["removed", "failed", "lost"] as const) assert.notInclude(from, end)
+    }
+  })
+
   it.effect.prop(
     "evolve is total and counts what does not fit",
     [Arbitrary.array(event, { maxLength: 30 })],

@@ -1,12 +1,12 @@
 /** The fold: total over every event in every state. What does not fit is counted and changes nothing else. */
-import { historyLimit, isTerminal, type LifecycleState } from "../LifecycleState.ts"
+import { historyLimit, type LifecycleState } from "../LifecycleState.ts"
 import type { SandboxEvent } from "../SandboxEvent.ts"
 import { nextStatus } from "./lifecycleTable.ts"
 
 type Patch = { readonly [K in keyof LifecycleState]?: LifecycleState[K] }
 
 export const evolve = (state: LifecycleState, event: SandboxEvent): LifecycleState => {
-  const status = isTerminal(state) ? undefined : nextStatus(state, event)
+  const status = nextStatus(state, event)
   if (status === undefined) return count(state, { anomalies: state.counts.anomalies + 1 })
   const next = { ...state, ...facts(state, event), status }
   return status === state.status ? next : withTransition(next, event)

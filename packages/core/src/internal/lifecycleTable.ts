@@ -1,4 +1,7 @@
-/** Which event may follow in which status, and where it leads: the one table that `decide` and `evolve` share. */
+/**
+ * Which event may follow in which status, and where it leads: the one table that `decide` and `evolve` share.
+ * No rule starts from a terminal status, which is what makes those absorbing.
+ */
 import type { LifecycleState } from "../LifecycleState.ts"
 import type { SandboxState } from "../Sandbox.ts"
 import type { SandboxEvent } from "../SandboxEvent.ts"
