@@ -83,7 +83,7 @@ const conflictTexts: ReadonlyArray<readonly [RegExp, ConflictReason]> = [
   [/is not running|is restarting/i, "not-running"],
   [/is paused|paused container/i, "paused"],
   [/in use|being used|has active endpoints|is using/i, "in-use"],
-  [/is running|already running/i, "already-running"]
+  [/is running|already running|a running container/i, "already-running"]
 ]
 
 /** 409, 403 of networks, and the 500 that older engines send with the same text. */
