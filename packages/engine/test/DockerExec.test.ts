@@ -141,6 +141,16 @@ describe("Docker: exec", () => {
     )
   )
 
+  it.effect("fails a reader that outlives the connection's scope, instead of waiting for ever", () =>
+    withFake(exec(dropped), (engine) =>
+      Effect.gen(function* () {
+        const { output } = yield* Effect.scoped(engine.exec("c", { argv: ["a"] }))
+        const error = yield* Effect.flip(Stream.runDrain(output))
+        assert.deepInclude(error, { _tag: "EngineUnavailable", reason: "connection-lost" })
+      })
+    )
+  )
+
   it.effect("stops the engine from sending while the reader is busy", () => {
     const total = 64 * 1024 * 1024
     const piece = frame(1, Buffer.alloc(64 * 1024 - 8))

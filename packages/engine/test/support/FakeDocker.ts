@@ -12,7 +12,7 @@ import * as Docker from "../../src/Docker.ts"
 import type { EngineEndpoint, EngineShape } from "../../src/Engine.ts"
 import type { ApiVersionUnsupported, CallError } from "../../src/EngineError.ts"
 
-export interface Recorded {
+interface Recorded {
   readonly method: string
   /** As in the request line, with version and query. */
   readonly url: string

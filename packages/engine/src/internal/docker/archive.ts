@@ -16,7 +16,7 @@ import { decodeJson, open, send } from "./request.ts"
 import { maybe, parseTime } from "./wire.ts"
 
 /** An image of gigabytes over a slow disk. */
-export const uploadTimeoutMillis = 600_000
+const uploadTimeoutMillis = 600_000
 
 /** The engine says `No such container: x` or names the path. */
 const missing = (refusal: Refusal, id: string, path: string) =>

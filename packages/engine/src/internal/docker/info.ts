@@ -10,9 +10,9 @@ import { send, sendJson } from "./request.ts"
 import { maybe, nonEmpty, Strings } from "./wire.ts"
 
 /** One-shot stats came with 1.41 (Docker 20.10). */
-export const minimumApiVersion = "1.41"
+const minimumApiVersion = "1.41"
 /** The newest whose answers we have read; a newer engine serves it (moby keeps older versions for years). */
-export const maximumApiVersion = "1.47"
+const maximumApiVersion = "1.47"
 
 const Version = Schema.Struct({
   Version: Schema.String,
