@@ -73,8 +73,10 @@ const guarded = <E extends { readonly _tag: string; readonly message: string }, 
   journalPath: string,
   findings: Effect.Effect<JournalFindings, E, R>
 ): Effect.Effect<JournalFindings, never, R> =>
-  Effect.catch(findings, (error) =>
-    Effect.succeed({ ...empty(journalPath), failures: error._tag === "JournalLocked" ? [] : [error.message] })
+  findings.pipe(
+    Effect.catch((error) =>
+      Effect.succeed({ ...empty(journalPath), failures: error._tag === "JournalLocked" ? [] : [error.message] })
+    )
   )
 
 const opened = <A, E, E2>(layer: Layer.Layer<Journal, E>, use: (journal: Journal["Service"]) => Effect.Effect<A, E2>) =>

@@ -65,12 +65,10 @@ export const bear = Effect.fnUntraced(function* (
     Effect.uninterruptible
   )
   const labels = yield* intendCreate(midwife, remains, spec, uid)
-  const containerId = yield* create(midwife, remains, spec, uid, labels).pipe(
+  const created = yield* create(midwife, remains, spec, uid, labels).pipe(
     Effect.tapError((error) => reportFailure(remains, error.message, isRefusal(error)))
   )
-  // One look for the engine's own creation time; it costs 2 ms of some 300.
-  const created = yield* engine.inspectContainer(containerId)
-  yield* observe(recorder, created)
+  const containerId = created.id
   yield* start(engine, remains, containerId, spec)
   const { startedAtMillis } = recorder.state()
   if (startedAtMillis === undefined) {
@@ -131,21 +129,24 @@ const create = Effect.fnUntraced(function* (
     inodes: spec.limits.diskInodes,
     uid
   })
-  // Not interruptible: a call given up half-way may still make a container, later.
-  return yield* Effect.suspend(() => {
-    remains.asked = true
-    return engine.createContainer(
-      containerSpec(spec, { name: containerName, labels: labels.container, uid, volume, cgroupVersion })
-    )
-  }).pipe(
-    Effect.timeoutOrElse({
-      duration: createDeadlineMillis,
-      orElse: () =>
-        Effect.fail(new EngineTimeout({ operation: "create container", timeoutMillis: createDeadlineMillis }))
-    }),
-    Effect.uninterruptible
+  // Not interruptible: a call given up half-way may still make a container, later; and what was made must be on record.
+  return yield* Effect.uninterruptible(
+    Effect.gen(function* () {
+      remains.asked = true
+      const id = yield* engine
+        .createContainer(
+          containerSpec(spec, { name: containerName, labels: labels.container, uid, volume, cgroupVersion })
+        )
+        .pipe(Effect.timeoutOrElse({ duration: createDeadlineMillis, orElse: () => Effect.fail(overdue) }))
+      // One look for the engine's own creation time; it costs 2 ms of some 140.
+      const created = yield* engine.inspectContainer(id)
+      yield* observe(remains.recorder, created)
+      return created
+    })
   )
 })
+
+const overdue = new EngineTimeout({ operation: "create container", timeoutMillis: createDeadlineMillis })
 
 const isRefusal = (error: { readonly _tag: string }) =>
   error._tag === "ObjectNotFound" || error._tag === "InvalidRequest" || error._tag === "EngineConflict"

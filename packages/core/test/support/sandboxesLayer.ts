@@ -44,24 +44,19 @@ export interface TestOptions extends Partial<Sandboxes.SandboxesOptions> {
 /** All services, the inner ones too, so that a test can look behind the scenes. */
 export const sandboxesLayer = (options: TestOptions = {}) => layerOn(engineLayer, options)
 
-/** An engine that turns every byte 1 of a file that is read into a 2; everything else is the real one's. */
-export const tamperingLayer = Layer.unwrap(
-  Effect.sync(() => {
-    // Headers of ustar(5) are text and zeros: a byte 1 can only be content.
-    const flip = (chunk: Uint8Array) => chunk.map((byte) => (byte === 1 ? 2 : byte))
-    const tampering = Layer.effect(
-      Engine,
-      Effect.map(Engine, (engine) => ({
-        ...engine,
-        getArchive: (id: string, path: string) => Stream.map(engine.getArchive(id, path), flip)
-      }))
-    ).pipe(Layer.provide(engineLayer))
-    return layerOn(tampering, {})
-  })
-)
+/** The real engine with some methods replaced. */
+export const withEngine = (change: (engine: Engine["Service"]) => Engine["Service"], options: TestOptions = {}) =>
+  layerOn(Layer.effect(Engine, Effect.map(Engine, change)).pipe(Layer.provide(engineLayer)), options)
 
-const layerOn = (engine: typeof engineLayer, { settings = {}, ...options }: TestOptions) =>
-  Layer.unwrap(
+/** An engine that turns every byte 1 of a file that is read into a 2. Headers of ustar(5) are text and zeros: they stay whole. */
+export const tamperingLayer = withEngine((engine) => ({
+  ...engine,
+  getArchive: (id, path) =>
+    Stream.map(engine.getArchive(id, path), (chunk) => chunk.map((byte) => (byte === 1 ? 2 : byte)))
+}))
+
+function layerOn(engine: typeof engineLayer, { settings = {}, ...options }: TestOptions) {
+  return Layer.unwrap(
     Effect.gen(function* () {
       return Sandboxes.layerWith({
         run: "run_test",
@@ -76,3 +71,4 @@ const layerOn = (engine: typeof engineLayer, { settings = {}, ...options }: Test
     Layer.provideMerge(Layer.mergeAll(engine, stateLayer, Environment.layerWith(settings), Memory.layer)),
     Layer.provideMerge(NodeServices.layer)
   )
+}
