@@ -3,6 +3,7 @@
  * control, and it is reverted when its time is over, when it is stopped, when its scope closes, and by its own lease or from
  * the journal when this process is dead. Refuses a second fault on the same part of a target.
  */
+import * as Owner from "@sbx/core/Owner"
 import type { ContainerTarget } from "@sbx/core/Sandbox"
 import { makeId } from "@sbx/core/SandboxId"
 import { Engine } from "@sbx/engine/Engine"
@@ -97,6 +98,16 @@ export const layerWith = (options: InjectorOptions): Layer.Layer<FailureInjector
         stopAll: stopAll(injector)
       })
     })
+  )
+
+/** The injector of a program of its own: owned by this process. `journalPath`: absolute, absent for a journal in memory. */
+export const layer = (
+  options: Pick<InjectorOptions, "sidecarImage" | "timing"> & { readonly run?: string; readonly journalPath?: string }
+): Layer.Layer<FailureInjector, Owner.OwnerUnknown, Engine | Journal> =>
+  Layer.unwrap(
+    Effect.map(Owner.current, (owner) =>
+      layerWith({ run: "library", journalPath: "", ...options, owner: Owner.toLabel(owner) })
+    )
   )
 
 const start = Effect.fn("FailureInjector.start")(function* (

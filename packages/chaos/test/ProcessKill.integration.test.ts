@@ -58,14 +58,14 @@ describe("ProcessKill", () => {
       const target = yield* container("restart", restarting)
       const before = yield* engine.inspectContainer(target.containerId)
       yield* injector.inject(target, processKill())
+      // While it waits to restart an engine already counts it, calls it running, and shows the old start.
       yield* eventually(
         Effect.map(
           engine.inspectContainer(target.containerId),
-          ({ restartCount, state }) => restartCount === 1 && state.running
+          ({ restartCount, state }) =>
+            restartCount === 1 && state.running && (state.startedAtMillis ?? 0) > (before.state.startedAtMillis ?? 0)
         )
       )
-      const after = yield* engine.inspectContainer(target.containerId)
-      assert.isAbove(after.state.startedAtMillis ?? 0, before.state.startedAtMillis ?? Number.NaN)
       // The control: the same signal through the engine leaves it dead.
       const control = yield* container("control", restarting)
       yield* engine.killContainer(control.containerId, "SIGKILL")

@@ -3,6 +3,7 @@
  * disturbs no other. Refuses non-positive intervals; with metrics disabled it refuses everything and starts nothing.
  */
 import type { ContainerTarget } from "@sbx/core/Sandbox"
+import type { Engine } from "@sbx/engine/Engine"
 import * as Journals from "@sbx/journal/Journal"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -15,6 +16,7 @@ import type { ContainerSample } from "./ContainerSampler.ts"
 import { derive } from "./ContainerSampler.ts"
 import type { ReadError, TargetGone } from "./ContainerSource.ts"
 import { ContainerSource } from "./ContainerSource.ts"
+import * as EngineSource from "./EngineSource.ts"
 import * as ResourceEvent from "./ResourceEvent.ts"
 import type { InvalidCapacity, InvalidInterval, Series, SeriesItem, SeriesOptions } from "./Series.ts"
 import { make as makeSeries, validInterval } from "./Series.ts"
@@ -24,7 +26,7 @@ export class MetricsDisabled extends Schema.TaggedError<MetricsDisabled>()("Metr
   name: Schema.String
 }) {
   override get message() {
-    return `Could not sample ${this.name}: metrics are disabled.\nEnable them (ENABLE_METRICS=true), or leave the sampling out.`
+    return `Could not sample ${this.name}: metrics are disabled.\nEnable them (ENABLE_RESOURCE_MONITORING=true), or leave the sampling out.`
   }
 }
 
@@ -81,6 +83,11 @@ export const layer: Layer.Layer<Monitor, never, ContainerSource | Journals.Journ
       })
     return Monitor.of({ ...derived(watch), sample: sampleOnce(source), record: (event) => record(journal, event) })
   })
+)
+
+/** Samples through the engine's own statistics: what most programs want. */
+export const layerEngine: Layer.Layer<Monitor, never, Engine | Journals.Journal> = layer.pipe(
+  Layer.provide(EngineSource.layer)
 )
 
 /** Metrics switched off: no sampler is started, every request fails with {@link MetricsDisabled}. */
