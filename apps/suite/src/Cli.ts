@@ -8,13 +8,15 @@ import { engine } from "./commands/EngineCommand.ts"
 import { events } from "./commands/Events.ts"
 import { images } from "./commands/ImagesCommand.ts"
 import { list } from "./commands/List.ts"
+import { reap } from "./commands/Reap.ts"
 import { run } from "./commands/Run.ts"
 import { test } from "./commands/Test.ts"
+import { explainConfig } from "./internal/configErrors.ts"
 import { version } from "./internal/version.ts"
 
 const sbx = Command.make("sbx").pipe(
   Command.withDescription("Integration, chaos and security testing for container sandboxes"),
-  Command.withSubcommands([run, list, doctor, engine, images, events, test])
+  Command.withSubcommands([run, list, doctor, engine, images, events, reap, test])
 )
 
 const present: CliOutput.Presenter["present"] = Effect.fnUntraced(function* (event) {
@@ -36,6 +38,7 @@ const present: CliOutput.Presenter["present"] = Effect.fnUntraced(function* (eve
 /** Runs the command line `args`, without the program's own name. */
 export const main = (args: ReadonlyArray<string>) =>
   Command.runWith(sbx, { version })(args).pipe(
+    Effect.catchTag("ConfigError", explainConfig),
     Effect.provide(
       Layer.mergeAll(
         CliOutput.layerPresenter({ present }),

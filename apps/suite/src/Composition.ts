@@ -7,11 +7,14 @@ import * as FailureInjector from "@sbx/chaos/FailureInjector"
 import { Environment } from "@sbx/core/Environment"
 import * as MachineLock from "@sbx/core/MachineLock"
 import * as Owner from "@sbx/core/Owner"
+import * as Reconciler from "@sbx/core/Reconciler"
 import * as Sandboxes from "@sbx/core/Sandboxes"
 import * as StateDir from "@sbx/core/StateDir"
 import * as UidLease from "@sbx/core/UidLease"
 import * as Workspace from "@sbx/core/Workspace"
 import * as DistributionPackages from "@sbx/engine/DistributionPackages"
+import * as Docker from "@sbx/engine/Docker"
+import type { EngineEndpoint } from "@sbx/engine/Engine"
 import * as EngineLocator from "@sbx/engine/EngineLocator"
 import * as ImageBuilder from "@sbx/engine/ImageBuilder"
 import * as ImageRecipe from "@sbx/engine/ImageRecipe"
@@ -91,6 +94,18 @@ export interface RunPlace {
   readonly allowDangerous: boolean
 }
 
+/** What removes the remains of dead runs, and what knows of workspaces and uids. */
+export const reconciler = Reconciler.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(Workspace.layer, UidLease.layer)),
+  Layer.provideMerge(StateDir.layer)
+)
+
+/** The engine in use, and what clears it. */
+export const recovery = (options: EngineOptions) => reconciler.pipe(Layer.provideMerge(engine(options)))
+
+/** As {@link recovery}, for an engine that is known already. */
+export const recoveryOf = (endpoint: EngineEndpoint) => reconciler.pipe(Layer.provide(Docker.layer(endpoint)))
+
 /** What makes containers of its own says whose they are, so that a later process can remove what a killed one left. */
 const owned = ({ runId: run, journalPath }: RunPlace) =>
   Layer.unwrap(
@@ -115,7 +130,7 @@ export const scenarioServices = (place: RunPlace) =>
     RunnerSampler.layer,
     owned(place),
     MachineLock.layer
-  ).pipe(Layer.provideMerge(Layer.mergeAll(Workspace.layer, UidLease.layer)), Layer.provideMerge(StateDir.layer))
+  ).pipe(Layer.provideMerge(reconciler))
 
 /** Every service that a scenario may yield, besides its own context and scope. */
 export type Services =

@@ -10,11 +10,12 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { nearest } from "./internal/nearest.ts"
+import { printable } from "./internal/printable.ts"
 
-export const registry = EventRegistry.make(RunEvents, SandboxEvents, FailureEvents, BoundaryEvents, ResourceEvents)
+export const all = EventRegistry.make(RunEvents, SandboxEvents, FailureEvents, BoundaryEvents, ResourceEvents)
 
 /** Every type that `events --type` knows. */
-export const types: ReadonlyArray<string> = [...new Set(registry.known.map(({ type }) => type)), closedType]
+export const types: ReadonlyArray<string> = [...new Set(all.known.map(({ type }) => type)), closedType]
 
 /** No family has an event of that type. */
 export class UnknownEventType extends Schema.TaggedError<UnknownEventType>()("UnknownEventType", {
@@ -42,8 +43,9 @@ const detail = (payload: Schema.Json): string => {
     .filter(([key]) => key !== "atMillis")
     .map(([key, value]) => `${key}=${typeof value === "string" ? value : encode(value ?? null)}`)
     .join(" ")
-    .replaceAll("\n", " ")
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`
+    .replace(/\s+/g, " ")
+  const clean = printable(text)
+  return clean.length <= width ? clean : `${clean.slice(0, width - 1)}…`
 }
 
 /** `position time stream type detail`; the time is the writer's, UTC. */

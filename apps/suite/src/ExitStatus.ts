@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
+import { printable } from "./internal/printable.ts"
 
 /** The exit code of a command that did its job; 0 unless set. */
 export class ExitStatus extends Context.Service<
@@ -79,4 +80,4 @@ const tagOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : ""
 
 const messageOf = (error: unknown): string =>
-  error instanceof Error && error.message !== "" ? error.message : String(error)
+  printable(error instanceof Error && error.message !== "" ? error.message : String(error))

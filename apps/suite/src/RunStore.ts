@@ -70,9 +70,10 @@ export const create = Effect.fn("RunStore.create")(function* (
   const path = `${runs}/${runId}`
   const refuse = (at: string) => Effect.mapError((error: PlatformError) => unavailable(at, error))
   let started = false
-  yield* Effect.acquireRelease(
-    Effect.andThen(fs.makeDirectory(path, { recursive: true }), probe(fs, path)).pipe(refuse(path)),
-    () => (started ? Effect.void : Effect.ignore(fs.remove(path, { recursive: true, force: true })))
+  // One level at a time: a recursive mkdir of Node says ENOENT where the file system is read-only.
+  for (const parent of [`${directory}/.sbx`, runs]) yield* makeDirectory(fs, parent).pipe(refuse(parent))
+  yield* Effect.acquireRelease(Effect.andThen(makeDirectory(fs, path), probe(fs, path)).pipe(refuse(path)), () =>
+    started ? Effect.void : Effect.ignore(fs.remove(path, { recursive: true, force: true }))
   )
   // The folder is nobody's source: version control need not be told by hand.
   const ignore = `${directory}/.sbx/.gitignore`
@@ -88,6 +89,14 @@ export const create = Effect.fn("RunStore.create")(function* (
     write: (file, text) => fs.writeFileString(`${path}/${file}`, text).pipe(refuse(`${path}/${file}`))
   }
 })
+
+const makeDirectory = (fs: FileSystem, path: string) =>
+  fs.makeDirectory(path).pipe(
+    Effect.catchIf(
+      ({ reason }) => reason._tag === "AlreadyExists",
+      () => Effect.void
+    )
+  )
 
 const probe = (fs: FileSystem, path: string) =>
   fs

@@ -22,12 +22,15 @@ import * as Live from "./internal/liveProgress.ts"
 import { recipeOf } from "./internal/recipeOf.ts"
 import { report as reportStep } from "./internal/stepProgress.ts"
 import { Progress } from "./Progress.ts"
+import * as Recovery from "./Recovery.ts"
 import * as Reports from "./reporting/Reports.ts"
 import type { RunFolder } from "./RunStore.ts"
 
 export interface SuiteRunOptions {
   readonly scenarios: ReadonlyArray<Scenario<Services>>
   readonly seed: string
+  /** Working directory, absolute: whose dead runs are cleared. */
+  readonly directory: string
   readonly install: boolean
   readonly allowDangerous: boolean
   /** Stop at the first scenario that does not pass. */
@@ -42,6 +45,7 @@ export interface SuiteRunOptions {
 export const execute = Effect.fn("SuiteRun.execute")(function* (folder: RunFolder, options: SuiteRunOptions) {
   const progress = yield* Progress
   yield* describeEngine
+  yield* Recovery.atStart({ directory: options.directory, own: yield* Journal })
   yield* ensureImages(options)
   const missing = yield* missingCapabilities(options.scenarios)
   yield* progress.status("")
@@ -105,6 +109,7 @@ const runScenarios = Effect.fnUntraced(function* (
   const engine = yield* Engine
   const { maxConcurrentSandboxes } = yield* Environment
   const bad = yield* Deferred.make<void>()
+  yield* Effect.forkScoped(Recovery.keep({ directory: options.directory, own: yield* Journal }))
   const watcher = yield* Effect.forkScoped(watch(folder.runId, options, bad))
   const running = ScenarioRunner.run(options.scenarios, {
     runId: folder.runId,

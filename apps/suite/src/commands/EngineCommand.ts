@@ -10,6 +10,7 @@ import { install, json } from "../internal/flags.ts"
 import { report } from "../internal/stepProgress.ts"
 import { Output } from "../Output.ts"
 import { Progress } from "../Progress.ts"
+import * as Recovery from "../Recovery.ts"
 
 const Status = Schema.Struct({
   kind: Schema.Literals(["explicit", "context", "default", "private"]),
@@ -49,6 +50,9 @@ const up = Command.make(
     const { warnings } = yield* engine.up({ install: input.install, onProgress: report(progress) })
     yield* progress.status("")
     for (const warning of warnings) yield* progress.line(warning)
+    yield* Recovery.atStart({ directory: process.cwd() }).pipe(
+      Effect.provide(Composition.recoveryOf({ kind: "private", address: engine.endpoint }))
+    )
     yield* show(yield* privateStatus, input.json)
   }, Effect.provide(Composition.engines))
 ).pipe(Command.withDescription("Start the private engine"))

@@ -57,7 +57,7 @@ const show = Effect.fnUntraced(function* (options: {
     : journal.readAll({ filter })
   yield* Stream.runForEach(stored, (recorded) =>
     // Decoded first: what is printed is known to fit its type, or is of a type that this program does not know.
-    EventCatalog.registry
+    EventCatalog.all
       .decode(recorded)
       .pipe(
         Effect.andThen(options.json ? output.json(RecordedJson, recorded) : output.print(EventCatalog.line(recorded)))

@@ -65,6 +65,7 @@ const voice = Effect.fnUntraced(function* (folder: RunStore.RunFolder, asJson: b
 
 const inFolder = Effect.fnUntraced(function* (
   folder: RunStore.RunFolder,
+  directory: string,
   input: Input,
   scenarios: SuiteRun.SuiteRunOptions["scenarios"]
 ) {
@@ -73,7 +74,7 @@ const inFolder = Effect.fnUntraced(function* (
   const place = { runId: folder.runId, journalPath: folder.journal, allowDangerous }
   const seed = Option.isSome(input.seed) ? input.seed.value : yield* newSeed
   const shown = yield* voice(folder, input.json)
-  return yield* SuiteRun.execute(folder, { scenarios, seed, install, allowDangerous, bail, ...shown }).pipe(
+  return yield* SuiteRun.execute(folder, { scenarios, seed, directory, install, allowDangerous, bail, ...shown }).pipe(
     Effect.provide(Composition.scenarioServices(place).pipe(Layer.provideMerge(Composition.engine({ install }))))
   )
 })
@@ -83,8 +84,9 @@ const handle = Effect.fnUntraced(function* (input: Input) {
   const environment = Environment.layerConfig({ ...overrides, ...(input.keep ? { cleanupOnFailure: false } : {}) })
   const program = Effect.gen(function* () {
     const scenarios = yield* selected(input.selectors)
-    const folder = yield* RunStore.create(process.cwd())
-    const report = yield* inFolder(folder, input, scenarios).pipe(
+    const directory = process.cwd()
+    const folder = yield* RunStore.create(directory)
+    const report = yield* inFolder(folder, directory, input, scenarios).pipe(
       Effect.provide(
         Layer.mergeAll(Sqlite.layer({ path: folder.journal }), Logging.layer({ file: `${folder.path}/run.log` }))
       )

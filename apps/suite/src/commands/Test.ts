@@ -6,6 +6,7 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as Composition from "../Composition.ts"
 import { ExitStatus } from "../ExitStatus.ts"
 import { repositoryRoot } from "../internal/repositoryRoot.ts"
+import * as Recovery from "../Recovery.ts"
 
 export const test = Command.make(
   "test",
@@ -19,9 +20,9 @@ export const test = Command.make(
     const root = yield* repositoryRoot
     // Checked here once; the tests read the same variables.
     yield* Environment.Environment.pipe(Effect.provide(Environment.layerConfig()))
-    const code = yield* turbo(root, input.args).pipe(
-      Effect.scoped,
-      Effect.provide(Composition.engine({ install: true }))
+    const code = yield* Recovery.atStart({ directory: process.cwd() }).pipe(
+      Effect.andThen(Effect.scoped(turbo(root, input.args))),
+      Effect.provide(Composition.recovery({ install: true }))
     )
     yield* (yield* ExitStatus).set(code)
   })

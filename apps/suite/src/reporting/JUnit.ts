@@ -7,10 +7,7 @@ import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { create } from "xmlbuilder2"
 import type { XMLBuilder } from "xmlbuilder2/lib/interfaces.js"
-
-/** Characters outside XML 1.0 §2.2 `Char`; an entity cannot carry them either. */
-const illegal = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu
-const clean = (text: string): string => text.replace(illegal, "")
+import { printable } from "../internal/printable.ts"
 
 const seconds = (millis: number): string => (millis / 1000).toFixed(3)
 
@@ -36,7 +33,7 @@ export const make = (report: RunReport): string => {
   for (const [category, scenarios] of categories) {
     const startedAt = Math.min(...scenarios.map((one) => one.startedAtMillis ?? report.startedAtMillis))
     const suite = root.ele("testsuite", {
-      name: clean(category),
+      name: printable(category),
       ...countOf(scenarios),
       time: seconds(totalMillis(scenarios)),
       timestamp: timestamp(startedAt)
@@ -49,23 +46,23 @@ export const make = (report: RunReport): string => {
 
 const testCase = (suite: XMLBuilder, category: string, scenario: ScenarioReport): void => {
   const test = suite.ele("testcase", {
-    classname: clean(category),
-    name: clean(scenario.name),
+    classname: printable(category),
+    name: printable(scenario.name),
     time: seconds(scenario.durationMillis)
   })
   properties(test, { ...(scenario.seed === undefined ? {} : { seed: scenario.seed }), ...scenario.evidence })
   if (scenario.status === "skipped") {
-    test.ele("skipped", { message: clean(scenario.reason ?? "") })
+    test.ele("skipped", { message: printable(scenario.reason ?? "") })
   } else if (scenario.verdict._tag !== "pass") {
     const { _tag, reason } = scenario.verdict
     const [headline = ""] = reason.split("\n")
-    test.ele(_tag === "fail" ? "failure" : "error", { message: clean(headline), type: _tag }).txt(clean(reason))
+    test.ele(_tag === "fail" ? "failure" : "error", { message: printable(headline), type: _tag }).txt(printable(reason))
   }
   const lines = scenario.steps.map((step) => {
     const line = `${step.outcome} ${step.name} (${seconds(step.durationMillis)} s)`
     return step.reason === undefined ? line : `${line}: ${step.reason}`
   })
-  if (lines.length > 0) test.ele("system-out").txt(clean(lines.join("\n")))
+  if (lines.length > 0) test.ele("system-out").txt(printable(lines.join("\n")))
 }
 
 const encode = Schema.encodeSync(Schema.fromJsonString(Schema.Json))
@@ -75,6 +72,9 @@ const properties = (parent: XMLBuilder, values: Readonly<Record<string, Schema.J
   if (entries.length === 0) return
   const element = parent.ele("properties")
   for (const [name, value] of entries) {
-    element.ele("property", { name: clean(name), value: clean(typeof value === "string" ? value : encode(value)) })
+    element.ele("property", {
+      name: printable(name),
+      value: printable(typeof value === "string" ? value : encode(value))
+    })
   }
 }

@@ -3,7 +3,8 @@
  * comes first and is cut last; what is cut says so.
  */
 import type { RunReport, ScenarioReport } from "@sbx/core/RunReport"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
+import { printable } from "../internal/printable.ts"
 import type { Paint } from "../internal/screen.ts"
 
 /** Of `summary.md`, in lines: a screen, so no scrolling to the verdict. */
@@ -21,7 +22,10 @@ export const word = ({ status, verdict }: ScenarioReport): string => (status ===
 export const duration = (millis: number): string =>
   millis < 1000 ? `${Math.round(millis)} ms` : `${(millis / 1000).toFixed(millis < 10_000 ? 2 : 1)} s`
 
-const cut = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, width - 1)}…`)
+const cut = (text: string, width: number): string => {
+  const clean = printable(text)
+  return clean.length <= width ? clean : `${clean.slice(0, width - 1)}…`
+}
 
 const firstLine = (text: string): string => text.split("\n")[0] ?? ""
 
@@ -40,17 +44,16 @@ export const counts = (report: RunReport): string => {
   return `${report.scenarios.length} ${noun}: ${parts.join(", ")} in ${duration(report.durationMillis)}`
 }
 
-const encode = Schema.encodeSync(Schema.fromJsonString(Schema.Json))
-
 const figure = (value: Schema.Json): string => {
   if (typeof value === "number") return String(Math.round(value * 1000) / 1000)
   if (typeof value === "string") return value
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+  if (Array.isArray(value)) return value.map(figure).join("; ")
+  if (typeof value === "object" && value !== null) {
     return Object.entries(value)
       .map(([key, item]) => `${key} ${figure(item ?? null)}`)
       .join(", ")
   }
-  return encode(value)
+  return String(value)
 }
 
 /** What was measured, one line a figure: `startMillis: mean 212, p95 260`. */
@@ -91,7 +94,7 @@ export const markdown = (report: RunReport): string => {
 const reasonOf = ({ verdict }: ScenarioReport): string => (verdict._tag === "pass" ? "" : verdict.reason)
 
 const remark = (scenario: ScenarioReport): string => {
-  if (scenario.status === "skipped") return `left out: ${scenario.reason ?? ""}`
+  if (scenario.status === "skipped") return cut(`left out: ${scenario.reason ?? ""}`, 60)
   const judged = scenario.findings.length
   const held = scenario.findings.filter(({ verdict }) => verdict._tag === "pass").length
   return judged === 0 ? "" : `${held} of ${judged} ${judged === 1 ? "check" : "checks"}`
@@ -105,7 +108,12 @@ export const verdictLines = (
   const said = one.status === "skipped" ? "skip" : one.verdict._tag
   const tag = paint(one.status === "skipped" ? "dim" : colours[one.verdict._tag], said.padEnd(7))
   const reason = one.verdict._tag === "pass" ? one.reason : one.verdict.reason
-  const why = reason === undefined ? [] : reason.split("\n").map((line) => `        ${line}`)
+  const why =
+    reason === undefined
+      ? []
+      : printable(reason)
+          .split("\n")
+          .map((line) => `        ${line}`)
   return [`${tag} ${one.name} ${paint("dim", duration(one.durationMillis))}`, ...why].join("\n")
 }
 
