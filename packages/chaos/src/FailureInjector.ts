@@ -12,6 +12,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -103,7 +104,7 @@ export const layerWith = (options: InjectorOptions): Layer.Layer<FailureInjector
 /** The injector of a program of its own: owned by this process. `journalPath`: absolute, absent for a journal in memory. */
 export const layer = (
   options: Pick<InjectorOptions, "sidecarImage" | "timing"> & { readonly run?: string; readonly journalPath?: string }
-): Layer.Layer<FailureInjector, Owner.OwnerUnknown, Engine | Journal> =>
+): Layer.Layer<FailureInjector, Owner.OwnerUnknown, Engine | Journal | FileSystem> =>
   Layer.unwrap(
     Effect.map(Owner.current, (owner) =>
       layerWith({ run: "library", journalPath: "", ...options, owner: Owner.toLabel(owner) })

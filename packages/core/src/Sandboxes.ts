@@ -14,7 +14,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { type DangerousSandbox, permit } from "./Danger.ts"
-import { Environment } from "./Environment.ts"
+import { Environment, layerConfig } from "./Environment.ts"
 import * as Exec from "./Exec.ts"
 import { assemble } from "./internal/sandboxAssemble.ts"
 import * as Birth from "./internal/sandboxBirth.ts"
@@ -27,8 +27,9 @@ import * as SandboxLabels from "./SandboxLabels.ts"
 import { type InvalidSandboxOptions, resolve, type SandboxDefaults, type SandboxOptions } from "./SandboxOptions.ts"
 import * as SandboxRemoval from "./SandboxRemoval.ts"
 import type { SandboxSpec, WorkspaceKind } from "./SandboxSpec.ts"
-import { UidLeases } from "./UidLease.ts"
-import { Workspaces, type WorkspaceUnsupported } from "./Workspace.ts"
+import * as StateDir from "./StateDir.ts"
+import * as UidLease from "./UidLease.ts"
+import * as Workspace from "./Workspace.ts"
 
 /** As many sandboxes live as are allowed, and the caller asked not to wait. */
 export class SandboxLimitReached extends Schema.TaggedError<SandboxLimitReached>()("SandboxLimitReached", {
@@ -55,7 +56,7 @@ export type MakeError =
   | InvalidSandboxOptions
   | DangerousSandbox
   | SandboxLimitReached
-  | WorkspaceUnsupported
+  | Workspace.WorkspaceUnsupported
 
 export interface SandboxesOptions {
   /** Run that the sandboxes belong to, a label. */
@@ -87,11 +88,11 @@ export class Sandboxes extends Context.Service<
   }
 >()("@sbx/core/Sandboxes") {}
 
-export type Requirements = Engine | Journal | Workspaces | UidLeases | Environment | FileSystem
+export type Requirements = Engine | Journal | Workspace.Workspaces | UidLease.UidLeases | Environment | FileSystem
 
 export const layerWith = (
   options: SandboxesOptions
-): Layer.Layer<Sandboxes, CallError | Owner.OwnerUnknown | WorkspaceUnsupported, Requirements> =>
+): Layer.Layer<Sandboxes, CallError | Owner.OwnerUnknown | Workspace.WorkspaceUnsupported, Requirements> =>
   Layer.effect(
     Sandboxes,
     Effect.gen(function* () {
@@ -112,6 +113,17 @@ export const layerWith = (
     })
   )
 
+/**
+ * With all that {@link layerWith} needs but the engine, the journal and the platform: settings from the process's environment,
+ * shared state in `SBX_STATE_DIR`. Without a `journalPath` (a journal in memory) a later process still removes what a dead one
+ * left, by its owner label, but cannot close its streams.
+ */
+export const layer = (options: Partial<SandboxesOptions> = {}) =>
+  layerWith({ run: "library", journalPath: "", workspace: "auto", ...options }).pipe(
+    Layer.provide(Layer.mergeAll(Workspace.layer, UidLease.layer)),
+    Layer.provide(Layer.mergeAll(StateDir.layer, layerConfig()))
+  )
+
 interface House {
   readonly options: SandboxesOptions
   readonly settings: Environment["Service"]
@@ -124,14 +136,14 @@ interface House {
 
 const makeHouse = Effect.fnUntraced(function* (options: SandboxesOptions) {
   const engine = yield* Engine
-  const workspaces = yield* Workspaces
+  const workspaces = yield* Workspace.Workspaces
   const settings = yield* Environment
   const info = yield* engine.info
   const midwife: Birth.Midwife = {
     engine,
     workspaces,
     journal: yield* Journal,
-    leases: yield* UidLeases,
+    leases: yield* UidLease.UidLeases,
     run: options.run,
     journalPath: options.journalPath,
     owner: Owner.toLabel(yield* Owner.current),
