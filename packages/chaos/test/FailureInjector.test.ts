@@ -176,6 +176,26 @@ describe("a fault on an engine that behaves", () => {
     )
   )
 
+  it.effect("labels its sidecar for reconcilers, and throw-away containers so that none takes them for leftovers", () =>
+    withDouble({}, (double, target) =>
+      Effect.gen(function* () {
+        const injector = yield* FailureInjector
+        const handle = yield* injector.inject(target, cpuStress(), stress)
+        const journal = yield* Journals.Journal
+        const labels = double.created.map((spec) => spec.labels ?? {})
+        assert.deepStrictEqual(
+          labels.map((one) => [one["sbx.kind"], one["sbx.owner"], one["sbx.journal"]]),
+          [
+            ["sidecar", "test", "probe"],
+            ["sidecar", "test", "probe"],
+            ["sidecar", "test", journal.id]
+          ]
+        )
+        assert.strictEqual(labels[2]?.["sbx.stream"], `failure/${handle.faultId}`)
+      })
+    )
+  )
+
   it.effect("asks the engine's abilities once", () =>
     withDouble({}, (double, target) =>
       Effect.gen(function* () {

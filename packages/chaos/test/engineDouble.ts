@@ -37,6 +37,8 @@ interface Container {
 
 export interface Double {
   readonly containers: Map<string, Container>
+  /** What was asked to be created, in order. */
+  readonly created: Array<ContainerSpec>
   /** How often each call was made, by its name. */
   readonly calls: Map<string, number>
   /** Adds a running container with a cpu quota of half a core that does nothing. */
@@ -71,6 +73,7 @@ const isSidecar = (spec: ContainerSpec) => (spec.labels?.["sbx.chaos.target"] ??
 export const makeDouble = (wrong: Misbehaviour = {}): Double => {
   const containers = new Map<string, Container>()
   const calls = new Map<string, number>()
+  const created: Array<ContainerSpec> = []
   const counted = <A, E>(name: string, effect: Effect.Effect<A, E>) =>
     Effect.suspend(() => {
       calls.set(name, (calls.get(name) ?? 0) + 1)
@@ -104,7 +107,10 @@ export const makeDouble = (wrong: Misbehaviour = {}): Double => {
     createContainer: (spec) =>
       counted(
         "create",
-        Effect.suspend(() => create(containers, wrong, spec))
+        Effect.suspend(() => {
+          created.push(spec)
+          return create(containers, wrong, spec)
+        })
       ),
     startContainer: (id) =>
       Effect.map(find(id), (found) => {
@@ -128,7 +134,7 @@ export const makeDouble = (wrong: Misbehaviour = {}): Double => {
       Effect.flatMap(find(id), (found) => Effect.map(Clock.currentTimeMillis, (now) => statsOf(found, now))),
     removeContainer: (id) => counted("remove", Effect.andThen(settle, remove(containers, wrong, id)))
   })
-  return { containers, calls, addTarget, layer }
+  return { containers, created, calls, addTarget, layer }
 }
 
 const create = (containers: Map<string, Container>, wrong: Misbehaviour, spec: ContainerSpec) => {

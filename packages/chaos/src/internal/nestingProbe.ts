@@ -25,7 +25,7 @@ export const probeNesting = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, Unsupported | EngineError> {
   const faultId = yield* makeId("flt")
   const outerName = `${Sidecar.nameOf(tools, faultId)}-outer`
-  const common = { faultId, targetId: "probe", claim: "probe", processes: 1 }
+  const common = { faultId, targetId: "probe", claim: "probe", processes: 1, throwAway: true }
   yield* Effect.acquireUseRelease(
     Effect.succeed(outerName),
     Effect.fnUntraced(function* (name) {

@@ -36,6 +36,8 @@ export interface SidecarOptions {
   readonly script: string
   /** Default: {@link nameOf} the fault. */
   readonly name?: string
+  /** A throw-away container belongs to no stream, only to this process: a reconciler that found none would remove it at once. */
+  readonly throwAway?: boolean
 }
 
 /** Creates and starts it. */
@@ -57,7 +59,7 @@ export const specOf = (tools: FaultTools, options: SidecarOptions, nowMillis: nu
   command: [],
   labels: {
     ...SandboxLabels.encode({
-      journal: tools.journal.id,
+      journal: options.throwAway === true ? "probe" : tools.journal.id,
       journalPath: tools.owner.journalPath,
       run: tools.owner.run,
       stream: `failure/${options.faultId}`,
