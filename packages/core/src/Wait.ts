@@ -20,7 +20,7 @@ export type Strategy =
 /** Something listens on this TCP port inside, on any address. Read from the sandbox's /proc/net/tcp and tcp6. */
 export const port = (number: number): Strategy => ({ _tag: "Port", port: number })
 
-/** `GET http://127.0.0.1:<port><path>` inside answers with the status, default 200. Needs python3, wget or curl in the image. */
+/** `GET http://127.0.0.1:<port><path>` inside answers with the status, default 200. Needs curl, python3 or nc in the image. */
 export const http = (number: number, options: { readonly path?: string; readonly status?: number } = {}): Strategy => ({
   _tag: "Http",
   port: number,

@@ -131,21 +131,22 @@ const catInside = Effect.fnUntraced(function* (context: SandboxContext): Effect.
   return yield* new WaitUnsupported({ sandboxId: context.id, strategy: "port", reason })
 })
 
-/** Prints the status; 127 when the image has no client. */
-const httpScript = `if command -v curl >/dev/null; then exec curl -s -o /dev/null -m 5 -w '%{http_code}' "$1"; fi
+/** Prints the status; 127 when the image has no client. No wget: it prints no status, and the static one of Debian's busybox crashes when asked to. */
+const httpScript = `url="http://127.0.0.1:$1$2"
+if command -v curl >/dev/null; then exec curl -s -o /dev/null -m 5 -w '%{http_code}' "$url"; fi
 if command -v python3 >/dev/null; then exec python3 -c 'import sys, urllib.request as u, urllib.error as e
 try: print(u.build_opener(u.ProxyHandler({})).open(sys.argv[1], timeout=5).status)
-except e.HTTPError as h: print(h.code)' "$1" 2>/dev/null; fi
-if command -v wget >/dev/null; then wget -T 5 -S -O /dev/null "$1" 2>&1 | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | tail -n 1; exit; fi
-exit 127`
+except e.HTTPError as h: print(h.code)' "$url" 2>/dev/null; fi
+command -v nc >/dev/null || exit 127
+printf 'GET %s HTTP/1.0\\r\\nHost: 127.0.0.1\\r\\n\\r\\n' "$2" | nc -w 5 127.0.0.1 "$1" | { read -r version status rest; echo "$status"; }`
 
 const httpAnswers = Effect.fnUntraced(function* (
   context: SandboxContext,
   { port, path, status }: Extract<Strategy, { readonly _tag: "Http" }>
 ): Effect.fn.Return<string | undefined, ProbeError> {
-  const result = yield* probe(context, ["sh", "-c", httpScript, "sbx-http", `http://127.0.0.1:${port}${path}`])
+  const result = yield* probe(context, ["sh", "-c", httpScript, "sbx-http", String(port), path])
   if (result.missing || result.exitCode === 127) {
-    const reason = "the image has no curl, python3 or wget"
+    const reason = "the image has no curl, python3 or nc"
     return yield* new WaitUnsupported({ sandboxId: context.id, strategy: "http", reason })
   }
   const seen = result.stdout.trim()
