@@ -1,0 +1,58 @@
+// @effect-diagnostics processEnv:off -- the global set-up hands the engine over through the environment
+/** The engine of real-engine tests, seen from outside, and the environment that leads the command line to it. */
+import { writeFileSync } from "node:fs"
+import * as path from "node:path"
+import { keys } from "@sbx/core/SandboxLabels"
+import * as Docker from "@sbx/engine/Docker"
+import { Engine } from "@sbx/engine/Engine"
+import * as Effect from "effect/Effect"
+
+const given = (name: string): string => {
+  const value = process.env[name]
+  if (value === undefined) throw new Error(`${name} is not set: the global set-up did not run`)
+  return value
+}
+
+export const address = given("SBX_TEST_ENGINE")
+export const image = given("SBX_TEST_IMAGE_TINY")
+
+/** The machine's state folder, as in production: uids are leased in one place. */
+export const env = (endpoint = address): Readonly<Record<string, string>> => {
+  const stateDir = process.env["SBX_STATE_DIR"]
+  return { DOCKER_HOST: endpoint, ...(stateDir === undefined ? {} : { SBX_STATE_DIR: stateDir }) }
+}
+
+/** Names of the containers and volumes of one run. */
+export const objectsOf = (runId: string): Promise<ReadonlyArray<string>> =>
+  Effect.gen(function* () {
+    const engine = yield* Engine
+    const labels = { [keys.run]: runId }
+    const containers = yield* engine.listContainers(labels)
+    const volumes = yield* engine.listVolumes(labels)
+    return [...containers, ...volumes].map(({ name }) => name)
+  }).pipe(Effect.provide(Docker.layer({ kind: "explicit", address })), Effect.runPromise)
+
+const imports = [
+  'import { Sandboxes } from "@sbx/core/Sandboxes"',
+  'import * as Scenario from "@sbx/core/Scenario"',
+  'import * as Effect from "effect/Effect"'
+]
+
+/** Writes a file of one scenario; `body` may use `sandbox`, `context` and `Effect`. */
+export const scenario = (cwd: string, name: string, body: string, options = "{}"): string => {
+  const text = [
+    ...imports,
+    "const program = Effect.gen(function* () {",
+    "  const context = yield* Scenario.ScenarioContext",
+    `  const sandbox = yield* (yield* Sandboxes).make({ image: ${JSON.stringify(image)} })`,
+    body,
+    "})",
+    `export default Scenario.make("mine/${name}", { description: "${name}", timeout: "60 seconds", ...${options} }, program)`
+  ]
+  writeFileSync(path.join(cwd, `${name}.scenario.ts`), `${text.join("\n")}\n`)
+  return `./${name}.scenario.ts`
+}
+
+/** The scenario says so once its sandbox runs, and then goes on for ever. */
+export const hang = '  yield* context.step("hang", Effect.never)'
+export const hanging = "mine/hang: hang"
