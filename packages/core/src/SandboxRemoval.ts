@@ -107,8 +107,8 @@ const settle = Effect.fnUntraced(function* (
   engine: Engine["Service"],
   { recorder, containerName }: Remains
 ): Effect.fn.Return<void, CallError | EngineConflict> {
-  const { containerId, create } = recorder.state()
-  if (containerId !== undefined || create === undefined || isTerminal(recorder.state())) return
+  const { createdAtMillis, create } = recorder.state()
+  if (createdAtMillis !== undefined || create === undefined || isTerminal(recorder.state())) return
   yield* engine
     .removeContainer(containerName)
     .pipe(

@@ -18,6 +18,8 @@ import { Environment, layerConfig } from "./Environment.ts"
 import * as Exec from "./Exec.ts"
 import { assemble } from "./internal/sandboxAssemble.ts"
 import * as Birth from "./internal/sandboxBirth.ts"
+import type { SandboxContext } from "./internal/execStart.ts"
+import { remember } from "./internal/sandboxInternals.ts"
 import * as Recorder from "./internal/sandboxRecorder.ts"
 import * as Owner from "./Owner.ts"
 import type { SandboxId } from "./Sandbox.ts"
@@ -237,20 +239,21 @@ const retire = (house: House, remains: SandboxRemoval.Remains, exit: Exit.Exit<u
 
 const furnish = (house: House, spec: SandboxSpec, remains: SandboxRemoval.Remains, born: Birth.Born): Sandbox => {
   const { midwife, settings, options, fs } = house
-  const sandbox = assemble({
-    context: {
-      engine: midwife.engine,
-      recorder: remains.recorder,
-      id: remains.sandboxId,
-      spec,
-      uid: born.uid,
-      user: spec.loosening.user ?? `${born.uid}:${born.uid}`,
-      execDefaults: {
-        timeout: settings.defaultTimeout,
-        outputLimitBytes: options.outputLimitBytes ?? Exec.defaults.outputLimitBytes
-      },
-      containerId: () => born.containerId
+  const context: SandboxContext = {
+    engine: midwife.engine,
+    recorder: remains.recorder,
+    id: remains.sandboxId,
+    spec,
+    uid: born.uid,
+    user: spec.loosening.user ?? `${born.uid}:${born.uid}`,
+    execDefaults: {
+      timeout: settings.defaultTimeout,
+      outputLimitBytes: options.outputLimitBytes ?? Exec.defaults.outputLimitBytes
     },
+    containerId: () => born.containerId
+  }
+  const sandbox = assemble({
+    context,
     born,
     remains,
     removers: midwife,
@@ -259,5 +262,5 @@ const furnish = (house: House, spec: SandboxSpec, remains: SandboxRemoval.Remain
     waitTimeout: settings.defaultTimeout
   })
   const remove = Effect.tap(sandbox.remove, () => Effect.sync(() => void house.live.delete(sandbox.id)))
-  return { ...sandbox, remove }
+  return remember({ ...sandbox, remove }, { context, journal: midwife.journal })
 }

@@ -55,7 +55,7 @@ export const standing = Effect.fnUntraced(function* (
   const { create } = state
   if (create === undefined) return "settle"
   if ((create.labels[engineLabel] ?? engineId) !== engineId) return "elsewhere"
-  if (state.containerId !== undefined) return "settle"
+  if (state.createdAtMillis !== undefined) return "settle"
   const present = (yield* inspectOf(tools, state)) !== undefined
   const now = yield* Clock.currentTimeMillis
   return present || now >= create.deadlineMillis ? "settle" : "in-doubt"
