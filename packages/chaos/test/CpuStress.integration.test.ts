@@ -101,7 +101,9 @@ describe("CpuStress", () => {
       assert.strictEqual(pids.length, 1)
     })
   )
+})
 
+describe("CpuStress by its size", () => {
   live("uses as much cpu as it is asked for", () =>
     Effect.gen(function* () {
       const injector = yield* FailureInjector
@@ -147,7 +149,9 @@ describe("CpuStress", () => {
       assert.strictEqual((yield* handle.awaitEnd).reason, "duration")
     })
   )
+})
 
+describe("CpuStress beside another", () => {
   live("refuses a second one on the same target and allows one on another", () =>
     Effect.gen(function* () {
       const injector = yield* FailureInjector
@@ -175,7 +179,9 @@ describe("CpuStress", () => {
       yield* injector.inject(a, cpuStress(), { duration: "1 minute" })
     })
   )
+})
 
+describe("CpuStress that ends early", () => {
   live("is reverted when its user is interrupted in the middle", () =>
     Effect.gen(function* () {
       const injector = yield* FailureInjector
@@ -218,7 +224,9 @@ describe("CpuStress", () => {
       assert.strictEqual((yield* handle.awaitEnd).reason, "interrupted")
     })
   )
+})
 
+describe("CpuStress that is disturbed", () => {
   live("cleans up after a target that was removed in the middle, its cgroup included", () =>
     Effect.gen(function* () {
       const engine = yield* Engine
@@ -252,7 +260,9 @@ describe("CpuStress", () => {
       ])
     })
   )
+})
 
+describe("CpuStress that is refused", () => {
   live("refuses targets that are gone, stopped or paused, and a missing image", () =>
     Effect.gen(function* () {
       const engine = yield* Engine

@@ -75,7 +75,9 @@ describe("ProcessKill", () => {
       assert.deepStrictEqual([killed.state.status, killed.restartCount], ["exited", 0])
     })
   )
+})
 
+describe("ProcessKill by selection", () => {
   live("kills by name and leaves others", () =>
     Effect.gen(function* () {
       const injector = yield* FailureInjector
@@ -103,7 +105,9 @@ describe("ProcessKill", () => {
       assert.isTrue(left.includes(second ?? ""))
     })
   )
+})
 
+describe("ProcessKill by signal", () => {
   live("is not proved by a signal that PID 1 does not get", () =>
     Effect.gen(function* () {
       const engine = yield* Engine
@@ -127,7 +131,9 @@ describe("ProcessKill", () => {
       assert.strictEqual((yield* engine.inspectContainer(target.containerId)).state.exitCode, 42)
     })
   )
+})
 
+describe("ProcessKill that is refused", () => {
   live("names what there is when nothing matches, and refuses a stopped target", () =>
     Effect.gen(function* () {
       const engine = yield* Engine
