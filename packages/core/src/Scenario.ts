@@ -32,6 +32,15 @@ export class ScenarioContext extends Context.Service<
       holds: boolean,
       facts?: { readonly expected: string; readonly actual: string }
     ) => Effect.Effect<boolean>
+    /**
+     * A check of a figure that depends on how busy the machine is. Judged where the run judges budgets; elsewhere (a test
+     * framework that runs other tests meanwhile) the figure is reported and nothing is judged.
+     */
+    readonly budget: (
+      what: string,
+      holds: boolean,
+      facts: { readonly expected: string; readonly actual: string }
+    ) => Effect.Effect<void>
     /** Records that something could not be judged. */
     readonly unknown: (reason: string) => Effect.Effect<void>
     /** Keeps a file with the run's artefacts. Resolves to its absolute path. */

@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly concurrency?: number
   /** Whether dangerous scenarios may run: the engine is sbx's private one, or the user allowed it. Default false. */
   readonly allowDangerous?: boolean
+  /** False under a test framework: see `ScenarioContext.budget`. Default true. */
+  readonly judgeBudgets?: boolean
   /** Why a capability that a scenario needs is not there; nothing when it is. Default: all are there. */
   readonly missing?: (need: string) => string | undefined
   /** Fails when the engine does not answer any more; asked after a scenario that did not pass. */
@@ -45,6 +47,7 @@ export const run = Effect.fn("ScenarioRunner.run")(function* <R>(
     runSeed: options.seed,
     directory: options.directory,
     settings,
+    judgeBudgets: options.judgeBudgets ?? true,
     recorder,
     fs: yield* FileSystem,
     probe: options.probe ?? Effect.void,

@@ -20,6 +20,7 @@ interface Place {
   readonly directory: string
   readonly artefacts: string
   readonly failures: ReadonlyArray<string>
+  readonly judgeBudgets: boolean
 }
 
 export const makeContext = (
@@ -34,18 +35,24 @@ export const makeContext = (
       notes.verdicts.push(verdict)
       return recorder.record({ _tag: "FindingRecorded", atMillis, scenario, what, verdict })
     })
+  const evidence: ScenarioContext["Service"]["evidence"] = (key, value) =>
+    Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>
+      recorder.record({ _tag: "EvidenceRecorded", atMillis, scenario, key, value })
+    )
+  const check: ScenarioContext["Service"]["check"] = (what, holds, facts) =>
+    finding(what, holds ? Verdict.pass : Verdict.fail(refutation(what, facts))).pipe(Effect.as(holds))
   return {
     name: scenario,
     seed: place.seed,
     directory: place.directory,
     step: makeStep(place, recorder),
     finding,
-    evidence: (key, value) =>
-      Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>
-        recorder.record({ _tag: "EvidenceRecorded", atMillis, scenario, key, value })
-      ),
-    check: (what, holds, facts) =>
-      finding(what, holds ? Verdict.pass : Verdict.fail(refutation(what, facts))).pipe(Effect.as(holds)),
+    evidence,
+    check,
+    budget: (what, holds, facts) =>
+      place.judgeBudgets
+        ? Effect.asVoid(check(what, holds, facts))
+        : evidence(`not judged: ${what}`, `${facts.actual}, budget ${facts.expected}`),
     unknown: (reason) => finding(reason, Verdict.unknown(reason)),
     artefact: (fileName, content) => keep(fs, place.artefacts, fileName, content, notes)
   }

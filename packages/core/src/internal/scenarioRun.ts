@@ -16,6 +16,7 @@ export interface RunContext {
   /** Directory of the run, absolute. */
   readonly directory: string
   readonly settings: Settings
+  readonly judgeBudgets: boolean
   readonly recorder: RunRecorder
   readonly fs: FileSystem
   /** Fails when the engine does not answer any more. */
@@ -40,7 +41,8 @@ export const runScenario = Effect.fnUntraced(function* <R>(run: RunContext, scen
     seed,
     directory,
     artefacts: `${run.directory}/artefacts/${name}`,
-    failures: scenario.failures
+    failures: scenario.failures,
+    judgeBudgets: run.judgeBudgets
   }
   const context = makeContext(place, run.recorder, run.fs, notes)
   const exit = yield* run.fs
