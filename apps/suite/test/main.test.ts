@@ -21,12 +21,21 @@ describe("the process", () => {
     const write = (name: string, text: string) => writeFileSync(path.join(cwd, name), text)
     write("none.ts", "export const scenario = 1\n")
     write("broken.ts", "export default (\n")
+    const good = 'Scenario.make("my/a", { description: "a" }, Effect.void)'
+    const imports = 'import * as Scenario from "@sbx/core/Scenario"\nimport * as Effect from "effect/Effect"\n'
+    write("array.ts", `${imports}export default [${good}, { name: "my/b" }]\n`)
+    write("twice.ts", `${imports}export default [${good}, ${good}]\n`)
     const none = await run(["run", "./none.ts"], { cwd })
     assert.strictEqual(none.code, 2)
     assert.include(none.stderr, "no default export")
     const broken = await run(["run", "./broken.ts"], { cwd })
     assert.strictEqual(broken.code, 2)
     assert.include(broken.stderr, "Could not load the scenarios of ./broken.ts")
+    const array = await run(["run", "./array.ts"], { cwd })
+    assert.include(array.stderr, "item 1 of its default export is no scenario")
+    const twice = await run(["run", "./twice.ts"], { cwd })
+    assert.strictEqual(twice.code, 2)
+    assert.include(twice.stderr, "two scenarios are called my/a")
   })
 })
 

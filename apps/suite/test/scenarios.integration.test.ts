@@ -18,7 +18,11 @@ import { address } from "./support/realEngine.ts"
 process.env["DOCKER_HOST"] = address
 
 const directory = mkdtempSync(path.join(tmpdir(), "sbx-scenarios-"))
-const place = { runId: "run_vitest", journalPath: "", allowDangerous: process.env["SBX_TEST_ENGINE_KIND"] === "private" }
+const place = {
+  runId: "run_vitest",
+  journalPath: "",
+  allowDangerous: process.env["SBX_TEST_ENGINE_KIND"] === "private"
+}
 
 const services = Composition.scenarioServices(place).pipe(
   Layer.provideMerge(Composition.engine({ install: false })),

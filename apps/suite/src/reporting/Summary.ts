@@ -8,7 +8,9 @@ import { printable } from "../internal/printable.ts"
 import type { Paint } from "../internal/screen.ts"
 
 /** Of `summary.md`, in lines: a screen, so no scrolling to the verdict. */
-export const limits = { reasons: 8, rows: 24, figures: 12, width: 110 }
+export const limits = { reasons: 8, rows: 24, figures: 16, width: 110 }
+/** Of one scenario, in the order in which it recorded them. */
+const figuresEach = 2
 
 const badness = { fail: 0, unknown: 1, pass: 2 } as const
 const colours = { fail: "red", unknown: "yellow", pass: "green" } as const
@@ -56,9 +58,11 @@ const figure = (value: Schema.Json): string => {
   return String(value)
 }
 
-/** What was measured, one line a figure: `startMillis: mean 212, p95 260`. */
+/** What was measured first, one line a figure: `startMillis: mean 212, p95 260`. All of it is in report.json. */
 export const figures = (scenario: ScenarioReport): ReadonlyArray<string> =>
-  Object.entries(scenario.evidence).map(([key, value]) => cut(`${key}: ${figure(value)}`, limits.width))
+  Object.entries(scenario.evidence)
+    .slice(0, figuresEach)
+    .map(([key, value]) => cut(`${key}: ${figure(value)}`, limits.width))
 
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ")
 
