@@ -95,7 +95,7 @@ export interface RunPlace {
 }
 
 /** What removes the remains of dead runs, and what knows of workspaces and uids. */
-export const reconciler = Reconciler.layer.pipe(
+const reconciler = Reconciler.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(Workspace.layer, UidLease.layer)),
   Layer.provideMerge(StateDir.layer)
 )

@@ -14,7 +14,7 @@ import { Progress } from "./Progress.ts"
 const { FailureEvents } = FailureEvent
 
 /** Faults of a journal that nobody reverted. */
-export const pendingUndos: PendingUndos = (journal) =>
+const pendingUndos: PendingUndos = (journal) =>
   Effect.map(Stream.runCollect(FailureEvents.replay(journal)), (recorded) =>
     FailureEvent.pendingFaults(recorded).map(({ faultId, undo }) => ({
       id: faultId,

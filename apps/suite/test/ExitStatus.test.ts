@@ -5,6 +5,7 @@ import { InvalidSetting } from "@sbx/core/Environment"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as ExitStatus from "../src/ExitStatus.ts"
+import { NotACheckout } from "../src/internal/repositoryRoot.ts"
 import { RunStoreUnavailable } from "../src/RunStore.ts"
 
 const of = (error: unknown) => ExitStatus.ending(Exit.fail(error))
@@ -14,7 +15,7 @@ describe("the end of a command", () => {
     assert.deepStrictEqual(ExitStatus.ending(Exit.succeed(3)), { code: 3, text: undefined })
   })
 
-  it("is 2 for what the user should correct", () => {
+  it("is 2 for what the user has to correct", () => {
     const error = new InvalidSetting({ name: "X", value: "y", expectation: "z" })
     assert.deepStrictEqual(of(error), { code: 2, text: error.message })
   })
@@ -28,6 +29,7 @@ describe("the end of a command", () => {
 
   it("is 3 when the job could not be done", () => {
     assert.strictEqual(of(new RunStoreUnavailable({ path: "/x", detail: "full" })).code, 3)
+    assert.strictEqual(of(new NotACheckout({ from: "/x" })).code, 3)
     assert.strictEqual(of("a bare text").code, 3)
   })
 

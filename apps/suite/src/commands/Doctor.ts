@@ -61,7 +61,7 @@ const diagnose = Effect.fnUntraced(function* (mayInstall: boolean) {
 })
 
 /** Fails only for what no sandbox can do without; the others narrow what is offered. */
-export const verdict = (capabilities: Diagnosis["capabilities"]): Verdict.Verdict =>
+const verdict = (capabilities: Diagnosis["capabilities"]): Verdict.Verdict =>
   Verdict.mergeAll(
     capabilities
       .filter(({ required }) => required)

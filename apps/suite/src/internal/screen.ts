@@ -3,11 +3,11 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
-export type Colour = "red" | "green" | "yellow" | "dim" | "bold"
+type Colour = "red" | "green" | "yellow" | "dim" | "bold"
 
 export type Paint = (colour: Colour, text: string) => string
 
-export interface Screen {
+interface Screen {
   /** Lines may be redrawn in place. */
   readonly animates: boolean
   readonly paint: Paint

@@ -8,7 +8,7 @@ import { printable } from "../internal/printable.ts"
 import type { Paint } from "../internal/screen.ts"
 
 /** Of `summary.md`, in lines: a screen, so no scrolling to the verdict. */
-export const limits = { reasons: 8, rows: 24, figures: 16, width: 110 }
+const limits = { reasons: 8, rows: 24, figures: 16, width: 110 }
 /** Of one scenario, in the order in which it recorded them. */
 const figuresEach = 2
 
@@ -16,12 +16,12 @@ const badness = { fail: 0, unknown: 1, pass: 2 } as const
 const colours = { fail: "red", unknown: "yellow", pass: "green" } as const
 
 /** Worst first; of equal ones, in the order of the run. */
-export const worstFirst = (scenarios: ReadonlyArray<ScenarioReport>): ReadonlyArray<ScenarioReport> =>
+const worstFirst = (scenarios: ReadonlyArray<ScenarioReport>): ReadonlyArray<ScenarioReport> =>
   [...scenarios].sort((a, b) => badness[a.verdict._tag] - badness[b.verdict._tag])
 
-export const word = ({ status, verdict }: ScenarioReport): string => (status === "skipped" ? "skip" : verdict._tag)
+const word = ({ status, verdict }: ScenarioReport): string => (status === "skipped" ? "skip" : verdict._tag)
 
-export const duration = (millis: number): string =>
+const duration = (millis: number): string =>
   millis < 1000 ? `${Math.round(millis)} ms` : `${(millis / 1000).toFixed(millis < 10_000 ? 2 : 1)} s`
 
 const cut = (text: string, width: number): string => {
@@ -32,7 +32,7 @@ const cut = (text: string, width: number): string => {
 const firstLine = (text: string): string => text.split("\n")[0] ?? ""
 
 /** `8 scenarios: 6 passed, 1 failed, 1 unknown in 21.4 s`. */
-export const counts = (report: RunReport): string => {
+const counts = (report: RunReport): string => {
   const ran = report.scenarios.filter(({ status }) => status !== "skipped")
   const of = (tag: "pass" | "fail" | "unknown") => ran.filter(({ verdict }) => verdict._tag === tag).length
   const skipped = report.scenarios.length - ran.length
@@ -59,7 +59,7 @@ const figure = (value: Schema.Json): string => {
 }
 
 /** What was measured first, one line a figure: `startMillis: mean 212, p95 260`. All of it is in report.json. */
-export const figures = (scenario: ScenarioReport): ReadonlyArray<string> =>
+const figures = (scenario: ScenarioReport): ReadonlyArray<string> =>
   Object.entries(scenario.evidence)
     .slice(0, figuresEach)
     .map(([key, value]) => cut(`${key}: ${figure(value)}`, limits.width))

@@ -37,8 +37,11 @@ export interface Place {
   readonly before?: string
 }
 
+/** util-linux, unshare(1): a mount namespace of its own. */
+const ownMounts = "unshare"
+
 /** No engine is to be found from here: no socket, no context, and a state folder without a private one. */
-export const isolated = (cwd: string): Readonly<Record<string, string>> => ({
+const isolated = (cwd: string): Readonly<Record<string, string>> => ({
   PATH: process.env["PATH"] ?? "",
   HOME: cwd,
   SBX_STATE_DIR: path.join(cwd, "state"),
@@ -52,7 +55,7 @@ export const start = (args: ReadonlyArray<string>, { cwd, env, before }: Place):
   const child =
     before === undefined
       ? spawn(process.execPath, command, options)
-      : spawn("unshare", ["--mount", "sh", "-c", `${before}; exec "$@"`, "sh", process.execPath, ...command], options)
+      : spawn(ownMounts, ["--mount", "sh", "-c", `${before}; exec "$@"`, "sh", process.execPath, ...command], options)
   let stdout = ""
   let stderr = ""
   const listeners = new Set<() => void>()

@@ -12,7 +12,7 @@ import * as ExitStatus from "../../src/ExitStatus.ts"
 import * as Output from "../../src/Output.ts"
 import * as Progress from "../../src/Progress.ts"
 
-export interface Said {
+interface Said {
   readonly code: number
   readonly stdout: string
   readonly stderr: string

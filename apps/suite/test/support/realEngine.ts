@@ -14,7 +14,7 @@ const given = (name: string): string => {
 }
 
 export const address = given("SBX_TEST_ENGINE")
-export const image = given("SBX_TEST_IMAGE_TINY")
+const image = given("SBX_TEST_IMAGE_TINY")
 
 /** The machine's state folder, as in production: uids are leased in one place. */
 export const env = (endpoint = address): Readonly<Record<string, string>> => {

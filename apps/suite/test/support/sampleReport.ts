@@ -4,7 +4,7 @@ import * as RunReport from "@sbx/core/RunReport"
 import * as Verdict from "@sbx/core/Verdict"
 
 const at = 1_700_000_000_000
-export const names = ["a/passes", "a/fails", "b/unknown", "b/skipped", "b/unfinished"] as const
+const names = ["a/passes", "a/fails", "b/unknown", "b/skipped", "b/unfinished"] as const
 
 const finished = (scenario: string, verdict: Verdict.Verdict, durationMillis: number): RunEvent => ({
   _tag: "ScenarioFinished",
