@@ -2,6 +2,7 @@
 import type { Scenario } from "@sbx/core/Scenario"
 import type { Services } from "./Composition.ts"
 import { cpuStressScenario } from "./scenarios/chaos/CpuStress.ts"
+import { crashRecovery } from "./scenarios/chaos/CrashRecovery.ts"
 import { dataAnalysis } from "./scenarios/e2e/DataAnalysis.ts"
 import { attribution } from "./scenarios/monitor/Attribution.ts"
 import { concurrentCreation } from "./scenarios/orchestration/ConcurrentCreation.ts"
@@ -16,5 +17,6 @@ export const catalog: ReadonlyArray<Scenario<Services>> = [
   dataAnalysis,
   attribution,
   cpuStressScenario,
+  crashRecovery,
   boundaries
 ]
