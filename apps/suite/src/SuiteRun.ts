@@ -68,6 +68,7 @@ const describeEngine = Effect.gen(function* () {
   const progress = yield* Progress
   const located = yield* Located
   const { version } = yield* (yield* Engine).info
+  yield* progress.status("")
   yield* progress.line(`engine: ${located.kind} ${located.address}, version ${version}`)
   for (const warning of located.warnings) yield* progress.line(warning)
 })

@@ -20,8 +20,11 @@ export const test = Command.make(
     const root = yield* repositoryRoot
     // Checked here once; the tests read the same variables.
     yield* Environment.Environment.pipe(Effect.provide(Environment.layerConfig()))
-    const code = yield* Recovery.atStart({ directory: process.cwd() }).pipe(
+    const clear = Recovery.atStart({ directory: process.cwd() })
+    const code = yield* clear.pipe(
       Effect.andThen(Effect.scoped(turbo(root, input.args))),
+      // turbo ends its tasks at once, which leaves them no time to tidy up.
+      Effect.onInterrupt(() => Effect.ignore(clear)),
       Effect.provide(Composition.recovery({ install: true }))
     )
     yield* (yield* ExitStatus).set(code)
