@@ -113,7 +113,10 @@ const recover = Effect.fnUntraced(function* (
   table: Table
 ): Effect.fn.Return<ReadonlyArray<LeaseRow>, LeaseStoreFailed | CallError, FileSystem> {
   const rows = yield* attempt(table.file, () => table.store.rows(table.engineId))
-  const dead = yield* Effect.filter(rows, (row) => isDead(row.owner, table.owner))
+  // A process holds many leases and is asked for once.
+  const owners = [...new Set(rows.map((row) => row.owner))]
+  const gone = new Set(yield* Effect.filter(owners, (owner) => isDead(owner, table.owner)))
+  const dead = rows.filter((row) => gone.has(row.owner))
   // Without the dead there is nothing to ask the engine for.
   if (dead.length === 0) return []
   const containers = yield* table.engine.listContainers(SandboxLabels.ours)

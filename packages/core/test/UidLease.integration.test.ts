@@ -118,7 +118,7 @@ layer(services, { excludeTestServices: true, timeout: "60 seconds" })("uid lease
         )
       )
       assert.strictEqual(exhausted._tag, "UidsExhausted")
-      const broken = yield* Effect.flip(Effect.scoped(Layer.build(at("/proc/nowhere"))))
+      const broken = yield* Effect.flip(Effect.scoped(Layer.build(at("/dev/null"))))
       assert.strictEqual(broken._tag, "LeaseStoreFailed")
     })
   )

@@ -132,8 +132,9 @@ const orphanImages = Effect.fnUntraced(function* (tools: SurveyTools, objects: R
   const images = yield* tools.workspaces.images
   if (images.length === 0) return []
   const volumes = new Set(objects.filter(({ kind }) => kind === "volume").map(({ name }) => name))
-  const held = yield* Effect.filter(yield* tools.leases.list, (row) => holds(row.owner))
-  const live = held.map((row) => row.sandbox)
+  const rows = yield* tools.leases.list
+  const owners = new Set(yield* Effect.filter([...new Set(rows.map((row) => row.owner))], holds))
+  const live = rows.filter((row) => owners.has(row.owner)).map((row) => row.sandbox)
   return images
     .filter((name) => !volumes.has(name) && !live.some((sandbox) => name.includes(sandbox)))
     .map((name): SurveyedObject => ({
