@@ -52,7 +52,7 @@ export const removeEngines = async (): Promise<void> => {
 }
 
 /** The image of these tests; tagged by hand, so that they need no adapter. */
-export const image = "sbx-test/tiny:1"
+const image = "sbx-test/tiny:1"
 const tarFile = `${packagesRoot}/sbx-test-tiny-${process.pid}.tar`
 
 /** Downloads and unpacks what all tests need, and builds the image's tar. */

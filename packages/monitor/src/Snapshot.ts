@@ -115,7 +115,14 @@ const finish = Effect.fnUntraced(function* (
 ) {
   const monitor = yield* Monitor
   const atMillis = yield* Clock.currentTimeMillis
-  const snapshot: Snapshot = { id: yield* makeId("snap"), label: options?.label ?? "", atMillis, containers, host, runner }
+  const snapshot: Snapshot = {
+    id: yield* makeId("snap"),
+    label: options?.label ?? "",
+    atMillis,
+    containers,
+    host,
+    runner
+  }
   const subjects = [...containers, ...(host === undefined ? [] : [host]), ...(runner === undefined ? [] : [runner])]
   yield* monitor.record({
     _tag: "SnapshotTaken",

@@ -8,7 +8,7 @@ import type { FailureEvent } from "../FailureEvent.ts"
 import { FailureEvents } from "../FailureEvent.ts"
 
 /** An event without what the writer fills in. */
-export type Fact<E = FailureEvent> = E extends FailureEvent ? Omit<E, "faultId" | "atMillis"> : never
+type Fact<E = FailureEvent> = E extends FailureEvent ? Omit<E, "faultId" | "atMillis"> : never
 
 export interface FaultRecord {
   readonly append: (fact: Fact, options?: { readonly closes?: boolean }) => Effect.Effect<void, AppendError>

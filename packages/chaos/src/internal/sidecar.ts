@@ -14,7 +14,7 @@ import * as Cgroup from "./hostCgroup.ts"
 import { startTimeOf } from "./hostProc.ts"
 
 /** Labels beside those of core. */
-export const chaosKeys = { target: "sbx.chaos.target", claim: "sbx.chaos.claim", fault: "sbx.chaos.fault" } as const
+const chaosKeys = { target: "sbx.chaos.target", claim: "sbx.chaos.claim", fault: "sbx.chaos.fault" } as const
 
 /** A create call may take effect that much later than it was given up (moby#24858). */
 const createDeadlineMillis = 10_000
@@ -52,7 +52,7 @@ export const start = Effect.fnUntraced(function* (
 })
 
 /** Pure: what {@link start} creates. */
-export const specOf = (tools: FaultTools, options: SidecarOptions, nowMillis: number): ContainerSpec => ({
+const specOf = (tools: FaultTools, options: SidecarOptions, nowMillis: number): ContainerSpec => ({
   name: options.name ?? nameOf(tools, options.faultId),
   image: tools.sidecarImage,
   entrypoint: ["sh", "-c", options.script],

@@ -149,7 +149,7 @@ const expire = Effect.fnUntraced(function* (
 })
 
 /** Nobody waits for it any more: kill it and say that its code will not be known. */
-export const abandon = (context: SandboxContext, started: StartedExec, reason: string): Effect.Effect<void> =>
+const abandon = (context: SandboxContext, started: StartedExec, reason: string): Effect.Effect<void> =>
   kill(context.engine, started.target, "KILL").pipe(
     Effect.map((rung) => `${reason}; killed: ${rung}`),
     Effect.catch((error) => Effect.succeed(`${reason}; not killed: ${error.message}`)),

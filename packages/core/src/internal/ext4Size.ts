@@ -4,7 +4,7 @@
  */
 
 /** Bytes per block; all of an image's counts are in blocks. */
-export const blockBytes = 4096
+const blockBytes = 4096
 const blocksPerGroup = 32_768
 const inodeBytes = 256
 const inodesPerGroup = 32_768

@@ -62,7 +62,7 @@ export const exists = (context: FilesContext, path: string) =>
 const maxLinks = 40
 
 /** What a path leads to, links followed inside the sandbox only. */
-export const resolve = Effect.fnUntraced(function* (
+const resolve = Effect.fnUntraced(function* (
   context: FilesContext,
   path: string
 ): Effect.fn.Return<{ readonly path: string; readonly stat: PathStat }, StatError> {

@@ -28,7 +28,7 @@ export type KillError = CallError | ObjectNotFound | EngineConflict
 
 /** Ways to reach a process; tests take the first ones away to see the later ones work. */
 export type Rung = "host-pid" | "kill-exec" | "container"
-export const allRungs: ReadonlyArray<Rung> = ["host-pid", "kill-exec", "container"]
+const allRungs: ReadonlyArray<Rung> = ["host-pid", "kill-exec", "container"]
 
 /** `TERM` and `SIGTERM` alike. */
 const bare = (signal: string) => signal.toUpperCase().replace(/^SIG/, "")

@@ -10,7 +10,7 @@ import { evolve } from "./lifecycleEvolve.ts"
 type Present = Extract<ContainerObservation, { readonly _tag: "Present" }>
 
 /** A pause or resume that the engine has not shown for so long did not happen; equals the create deadline. */
-export const settleMillis = 10_000
+const settleMillis = 10_000
 
 /** Longest chain there is: Created, Started, Died. More would be a cycle. */
 const maxSteps = 4

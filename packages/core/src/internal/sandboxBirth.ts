@@ -17,7 +17,7 @@ import { canonicalJson, sha256 } from "./digest.ts"
 import { observe } from "./sandboxRecorder.ts"
 
 /** How long a create may take; afterwards its outcome is in doubt until reconciled. */
-export const createDeadlineMillis = 10_000
+const createDeadlineMillis = 10_000
 
 export interface Midwife {
   readonly engine: Engine["Service"]

@@ -69,7 +69,7 @@ const isUnknownOutcome = (error: AppendError): boolean =>
   error._tag === "JournalUnavailable" && error.reason === "CommitFailed"
 
 /** What an inspect shows, as the decider wants it. */
-export const observationOf = ({ id, createdAtMillis, state }: ContainerInspect): ContainerObservation => ({
+const observationOf = ({ id, createdAtMillis, state }: ContainerInspect): ContainerObservation => ({
   _tag: "Present",
   containerId: id,
   status: state.status,

@@ -19,7 +19,7 @@ export type EntryFault =
 /** What stands under a path so far, parents first. */
 export type Seen = Map<string, TreeEntry["kind"]>
 
-export const pathFault = (path: string): EntryFault | undefined => {
+const pathFault = (path: string): EntryFault | undefined => {
   if (path.startsWith("/")) return "absolute"
   const segments = path.split("/")
   if (segments.includes("..")) return "traversal"
@@ -28,7 +28,7 @@ export const pathFault = (path: string): EntryFault | undefined => {
 }
 
 /** Absolute, or climbs above the root of the tree, or climbs at all after having gone down (possibly through another link). */
-export const linkEscapes = (path: string, target: string): boolean => {
+const linkEscapes = (path: string, target: string): boolean => {
   if (target === "" || target.startsWith("/") || target.includes("\0")) return true
   const segments = target.split("/").filter((segment) => segment !== "" && segment !== ".")
   const climbs = segments.findIndex((segment) => segment !== "..")

@@ -103,7 +103,7 @@ const polled = <E>(notes: Notes, name: string, probe: Effect.Effect<string | und
   )
 
 /** Lines of /proc/net/tcp and tcp6 in state 0A (LISTEN), proc_net_tcp.rst; the port is hexadecimal. */
-export const listeningPorts = (text: string): ReadonlySet<number> => {
+const listeningPorts = (text: string): ReadonlySet<number> => {
   const ports = new Set<number>()
   for (const line of text.split("\n")) {
     const [, local, , state] = line.trim().split(/\s+/)

@@ -18,7 +18,7 @@ export const tinyImage = setting("SBX_TEST_IMAGE_TINY", "sbx-dev/tiny")
 export const baseImage = setting("SBX_TEST_IMAGE_BASE", "sbx-dev/base")
 
 /** No engine is a failure with advice, not a skip. */
-export const engineAddress = Config.String("SBX_TEST_ENGINE").pipe(
+const engineAddress = Config.String("SBX_TEST_ENGINE").pipe(
   Config.orElse(() => Config.String("DOCKER_HOST")),
   Config.withDefault("unix:///var/run/docker.sock")
 )

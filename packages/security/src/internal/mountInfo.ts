@@ -38,7 +38,7 @@ const parseLine = (line: string): ReadonlyArray<MountEntry> => {
   ]
 }
 
-export const parseMountInfo = (lines: ReadonlyArray<string>): ReadonlyArray<MountEntry> => lines.flatMap(parseLine)
+const parseMountInfo = (lines: ReadonlyArray<string>): ReadonlyArray<MountEntry> => lines.flatMap(parseLine)
 
 /** The mounts that the probe sees; `NotRun` when there is not even a root. */
 export const mounts = (evidence: Evidence): Reading<ReadonlyArray<MountEntry>> =>

@@ -18,7 +18,7 @@ export type StatusProbe = Probe & { readonly _tag: "ReadText" }
 const label = (probe: StatusProbe): string => `${probe.identity} ${probe.path.replace("/status", "")}`
 
 /** The value of a field, or undefined when this kernel does not have it. */
-export const field = (evidence: Evidence, probe: StatusProbe, name: string): Reading<string | undefined> =>
+const field = (evidence: Evidence, probe: StatusProbe, name: string): Reading<string | undefined> =>
   Result.map(text(evidence, probe), (lines) =>
     lines
       .find((line) => line.startsWith(`${name}:`))

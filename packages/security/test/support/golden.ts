@@ -7,7 +7,7 @@ import { Expectation } from "../../src/Expectation.ts"
 import recorded from "../fixtures/readings.json" with { type: "json" }
 
 /** The settings that posture checks read. */
-export const Posture = Schema.Struct({
+const Posture = Schema.Struct({
   logConfig: Schema.optionalKey(
     Schema.Struct({ type: Schema.String, config: Schema.Record(Schema.String, Schema.String) })
   ),
@@ -18,11 +18,11 @@ export const Posture = Schema.Struct({
   ipcMode: Schema.optionalKey(Schema.String)
 })
 
-export const Recording = Schema.Struct({
+const Recording = Schema.Struct({
   answers: Schema.Record(Schema.String, Answer),
   posture: Posture
 })
-export type Recording = typeof Recording.Type
+type Recording = typeof Recording.Type
 
 export const Golden = Schema.Struct({
   engine: Schema.Struct({ version: Schema.String, kernelVersion: Schema.String, cgroupVersion: Schema.String }),

@@ -19,7 +19,7 @@ import { Images } from "../../Images.ts"
 import { missingInOrder } from "../../internal/factOrder.ts"
 
 /** The user's target, milliseconds. */
-export const budgetMillis = 10_000
+const budgetMillis = 10_000
 const path = "/workspace/kept.bin"
 const expectedFacts = ["Started", "Died", "RecoveryDecided", "Started"]
 

@@ -14,7 +14,7 @@ import * as Figures from "../../internal/figures.ts"
 const warmUps = 2
 const starts = 10
 /** The user's target, milliseconds. */
-export const budgetMillis = 500
+const budgetMillis = 500
 
 const startMillis = Effect.fnUntraced(function* (image: string) {
   const sandboxes = yield* Sandboxes

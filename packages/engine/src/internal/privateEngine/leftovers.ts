@@ -25,7 +25,7 @@ const mountPoints = (mountinfo: string): ReadonlyArray<string> =>
   })
 
 /** Mount points beneath our roots in this process's own mount namespace, deepest first. */
-export const hostMounts = (paths: EnginePaths): ReadonlyArray<string> =>
+const hostMounts = (paths: EnginePaths): ReadonlyArray<string> =>
   mountPoints(readFileSync("/proc/self/mountinfo", "latin1"))
     .filter((point) => within(point, paths.home) || within(point, paths.run))
     .toReversed()
@@ -74,7 +74,7 @@ const subdirectories = (directory: string): ReadonlyArray<string> => {
 }
 
 /** Our cgroups of every hierarchy (v1: one a controller; v2: one), children before parents. */
-export const cgroupsOf = (id: string): ReadonlyArray<string> => {
+const cgroupsOf = (id: string): ReadonlyArray<string> => {
   const descend = (directory: string): ReadonlyArray<string> => [
     ...subdirectories(directory).flatMap(descend),
     directory

@@ -1,0 +1,66 @@
+import { assert, describe, it } from "@effect/vitest"
+import { breached, held } from "@sbx/security/CheckVerdict"
+import { missingInOrder } from "../src/internal/factOrder.ts"
+import { summarise } from "../src/internal/figures.ts"
+import { peakOverlap } from "../src/scenarios/orchestration/ConcurrentCreation.ts"
+import { judgeWeakened, rightCheck } from "../src/scenarios/security/Boundaries.ts"
+
+const ran = (weakening: string, verdict: ReturnType<typeof held>, checkId = "RES-MEM") => ({
+  weakening,
+  outcome: { _tag: "Ran" as const, vehicles: {}, verdicts: { [checkId]: verdict } }
+})
+const tagsOf = (controls: Parameters<typeof judgeWeakened>[0]) =>
+  Object.fromEntries(judgeWeakened(controls).map(([what, verdict]) => [what.split(" ")[0], verdict._tag]))
+
+describe("overlap", () => {
+  it("counts intervals that share one instant", () => {
+    const at = (from: number, to: number) => ({ from, to })
+    assert.strictEqual(peakOverlap([at(0, 10), at(2, 12), at(9, 11)]), 3)
+    assert.strictEqual(peakOverlap([at(0, 5), at(5, 9), at(9, 12)]), 1, "one after the other")
+    assert.strictEqual(peakOverlap([at(0, 5), at(1, 2), at(3, 4)]), 2, "never three at once")
+    assert.strictEqual(peakOverlap([]), 0)
+  })
+})
+
+describe("facts in order", () => {
+  it("allows others between", () => {
+    assert.deepStrictEqual(missingInOrder(["a", "b", "a"], ["a", "x", "b", "a"]), [])
+  })
+
+  it("names what is missing or too early", () => {
+    assert.deepStrictEqual(missingInOrder(["a", "b"], ["a"]), ["b"])
+    assert.deepStrictEqual(missingInOrder(["a", "b"], ["b", "a"]), ["b"])
+  })
+})
+
+describe("weakened sandboxes", () => {
+  it("pass when the right check reports them", () => {
+    assert.strictEqual(tagsOf([ran("noMemoryLimit", breached("none"))])["noMemoryLimit"], "pass")
+  })
+
+  it("fail when the right check holds, is missing, or was not tried", () => {
+    assert.strictEqual(tagsOf([ran("noMemoryLimit", held("256 MiB"))])["noMemoryLimit"], "fail")
+    assert.strictEqual(tagsOf([ran("noMemoryLimit", breached("none"), "RES-PIDS")])["noMemoryLimit"], "fail")
+    assert.strictEqual(tagsOf([])["noMemoryLimit"], "fail")
+    assert.lengthOf(Object.keys(tagsOf([])), Object.keys(rightCheck).length)
+  })
+
+  it("are unknown where they could not be made", () => {
+    const refused = {
+      weakening: "privileged",
+      outcome: { _tag: "NotPermitted" as const, reason: "private engine only" }
+    }
+    assert.strictEqual(tagsOf([refused])["privileged"], "unknown")
+  })
+})
+
+describe("figures", () => {
+  it("use the nearest rank", () => {
+    const figures = summarise([4, 1, 3, 2, 5, 6, 7, 8, 9, 100])
+    assert.deepStrictEqual(figures, { n: 10, mean: 14.5, p50: 5, p95: 100, min: 1, max: 100 })
+  })
+
+  it("of nothing meet no budget", () => {
+    assert.isFalse(summarise([]).mean < 500)
+  })
+})
