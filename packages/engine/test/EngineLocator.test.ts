@@ -121,7 +121,9 @@ describe("EngineLocator", () => {
       assert.strictEqual(error.tries[0]?.what, "context ghost")
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
+})
 
+describe("EngineLocator without a choice", () => {
   run("takes the first default socket that answers", () =>
     Effect.gen(function* () {
       const at = yield* folder
@@ -158,7 +160,9 @@ describe("EngineLocator", () => {
       assert.strictEqual(found.kind, "private")
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
+})
 
+describe("EngineLocator without an engine", () => {
   run("says what an explicit engine lacks: absent, stale, silent scheme, ssh, TLS", () =>
     Effect.gen(function* () {
       const at = yield* folder

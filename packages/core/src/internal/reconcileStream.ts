@@ -30,7 +30,7 @@ export const load = (
 ): Effect.Effect<StreamState, JournalUnavailable | EventUndecodable> =>
   SandboxEvents.read(journal, info.name).pipe(
     Stream.runFold(
-      () => ({ stream: info.name as string, state: initial, version: 0 }),
+      (): StreamState => ({ stream: info.name, state: initial, version: 0 }),
       (before, { payload, version }) => ({
         ...before,
         version,
