@@ -25,7 +25,9 @@ const fingerprint = async (): Promise<string | undefined> => {
 const engine = isTest ? await fingerprint() : ""
 if (engine === undefined) process.exit(4)
 const turbo = fileURLToPath(new URL("../../node_modules/.bin/turbo", import.meta.url))
-const child = spawn(turbo, args, {
+// Real-engine tests share one engine and measure it: packages take turns, unless the user says otherwise.
+const turns = isTest && !args.some((arg) => arg.startsWith("--concurrency")) ? ["--concurrency=1"] : []
+const child = spawn(turbo, [...args.slice(0, 1), ...turns, ...args.slice(1)], {
   stdio: "inherit",
   env: {
     ...process.env,
