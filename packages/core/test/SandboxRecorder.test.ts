@@ -1,0 +1,47 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Journal } from "@sbx/journal/Journal"
+import * as Memory from "@sbx/journal/Memory"
+import { Effect, Stream } from "effect"
+import { exec } from "../src/internal/execProcess.ts"
+import * as Recorder from "../src/internal/sandboxRecorder.ts"
+import { SandboxEvents } from "../src/SandboxEvent.ts"
+import { fold } from "../src/SandboxLifecycle.ts"
+import { contextOn } from "./support/contextOn.ts"
+
+const load = Effect.fnUntraced(function* (id: string) {
+  const journal = yield* Journal
+  const events = yield* Stream.runCollect(SandboxEvents.read(journal, SandboxEvents.stream(id)))
+  return {
+    version: events.length,
+    state: fold(events.flatMap(({ payload }) => (payload._tag === "UnknownEvent" ? [] : [payload])))
+  }
+})
+
+describe("recorder", () => {
+  it.effect("folds to what the journal folds to, and closes the stream with the last fact", () =>
+    Effect.gen(function* () {
+      const { recorder, id } = yield* contextOn({})
+      assert.deepStrictEqual((yield* load(id)).state, recorder.state())
+      yield* recorder.submit({ _tag: "Remove", atMillis: 700, reason: "" })
+      yield* recorder.report({ _tag: "Removed", atMillis: 800 })
+      // Too late: dropped, not an error.
+      yield* recorder.report({ _tag: "Removed", atMillis: 900 })
+      yield* recorder.report({ _tag: "Paused", atMillis: 900 })
+      assert.deepStrictEqual((yield* load(id)).state, recorder.state())
+      const journal = yield* Journal
+      assert.deepStrictEqual(yield* journal.streams({ open: true }), [])
+    }).pipe(Effect.provide(Memory.layer))
+  )
+
+  it.effect("stops a zombie before it calls the engine", () =>
+    Effect.gen(function* () {
+      // Any engine call is a defect here.
+      const zombie = yield* contextOn({})
+      const journal = yield* Journal
+      const successor = yield* Recorder.make(journal, zombie.id, yield* load(zombie.id))
+      yield* successor.submit({ _tag: "Pause", atMillis: 700 })
+      const error = yield* Effect.flip(exec(zombie, ["true"]))
+      assert.include(["VersionConflict", "CommandReused"], error._tag)
+    }).pipe(Effect.provide(Memory.layer))
+  )
+})
