@@ -147,7 +147,8 @@ const ulimit = (name: string, value: number): Ulimit => ({ name, soft: value, ha
 const ulimits = (spec: SandboxSpec): ReadonlyArray<Ulimit> => [
   ulimit("nofile", spec.limits.openFiles),
   ulimit("core", 0),
-  ulimit("fsize", spec.limits.diskBytes),
+  // Above what the workspace holds: a full one is then ENOSPC, which programs handle, and not SIGXFSZ, which ends them.
+  ulimit("fsize", 2 * spec.limits.diskBytes),
   ulimit("memlock", 64 * 1024),
   ulimit("msgqueue", 0),
   ulimit("sigpending", 256),

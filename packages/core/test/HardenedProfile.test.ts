@@ -75,7 +75,7 @@ describe("the hardened container", () => {
         ulimits: [
           { name: "nofile", soft: 1024, hard: 1024 },
           { name: "core", soft: 0, hard: 0 },
-          { name: "fsize", soft: 67_108_864, hard: 67_108_864 },
+          { name: "fsize", soft: 134_217_728, hard: 134_217_728 },
           { name: "memlock", soft: 65_536, hard: 65_536 },
           { name: "msgqueue", soft: 0, hard: 0 },
           { name: "sigpending", soft: 256, hard: 256 },

@@ -23,7 +23,9 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("w
       assert.strictEqual(blocks * size, 8 * MiB)
       assert.isAtLeast(inodes, 512)
       assert.isBelow(inodes, 512 + 64)
-      // Two files, because RLIMIT_FSIZE would end a single one at the same size.
+      const whole = yield* box.exec(["sh", "-c", fill("whole", 9)])
+      assert.include(whole.stdout, "No space left on device")
+      assert.strictEqual(Number((yield* box.execOk(["sh", "-c", "wc -c < whole; rm whole"])).stdout), 8 * MiB)
       const first = yield* box.exec(["sh", "-c", fill("a", 5)])
       assert.include(first.stdout, "code 0")
       const second = yield* box.exec(["sh", "-c", fill("b", 5)])
