@@ -283,9 +283,9 @@ describe("CpuStress that is refused", () => {
         Effect.gen(function* () {
           const other = yield* FailureInjector
           yield* other.inject(target, cpuStress(), { duration: "1 second" })
-        }).pipe(Effect.scoped, Effect.provide(injectorLayer({ sidecarImage: "sbx-dev/nothing" })))
+        }).pipe(Effect.scoped, Effect.provide(injectorLayer({ sidecarImage: "sbx-test/nothing" })))
       )
-      assert.isTrue(missing._tag === "Unsupported" && missing.missing.includes("image sbx-dev/nothing"))
+      assert.isTrue(missing._tag === "Unsupported" && missing.missing.includes("image sbx-test/nothing"))
     })
   )
 })

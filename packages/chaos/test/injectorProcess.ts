@@ -2,11 +2,12 @@
  * An injector that is to be killed: injects into the container of argv[2], journal at argv[3], and says on stdout when the fault is
  * active. Run by `Crash.integration.test.ts` in a process of its own.
  */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Sqlite from "@sbx/journal/Sqlite"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { FailureInjector, layerWith } from "../src/FailureInjector.ts"
+import { FailureInjector, layer } from "../src/FailureInjector.ts"
 import { cpuStress } from "../src/Fault.ts"
 import { engineLayer, tiny } from "./testEngine.ts"
 
@@ -14,13 +15,7 @@ const [, , containerId = "", journalPath = ""] = process.argv
 
 const injector = Layer.unwrap(
   Effect.map(tiny, (sidecarImage) =>
-    layerWith({
-      sidecarImage,
-      run: "run_crash",
-      journalPath,
-      owner: "test",
-      timing: { windowMillis: 300, proofMillis: 3000 }
-    })
+    layer({ sidecarImage, run: "run_crash", journalPath, timing: { windowMillis: 300, proofMillis: 3000 } })
   )
 )
 
@@ -31,7 +26,9 @@ const program = Effect.gen(function* () {
   return yield* Effect.never
 }).pipe(
   Effect.scoped,
-  Effect.provide(Layer.provide(injector, Layer.mergeAll(engineLayer, Sqlite.layer({ path: journalPath }))))
+  Effect.provide(
+    injector.pipe(Layer.provide(Layer.mergeAll(engineLayer, Sqlite.layer({ path: journalPath }), NodeFileSystem.layer)))
+  )
 )
 
 NodeRuntime.runMain(program)

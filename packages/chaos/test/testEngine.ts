@@ -1,5 +1,8 @@
 /** The real engine of integration tests: `SBX_TEST_ENGINE`, else `DOCKER_HOST`; without either every test is red with advice. */
+import * as Owner from "@sbx/core/Owner"
 import type { ContainerTarget } from "@sbx/core/Sandbox"
+import * as SandboxLabels from "@sbx/core/SandboxLabels"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import type { ContainerSpec } from "@sbx/engine/ContainerSpec"
 import * as Docker from "@sbx/engine/Docker"
 import { Engine } from "@sbx/engine/Engine"
@@ -14,11 +17,11 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { FailureEvents } from "../src/FailureEvent.ts"
 import type { InjectorOptions } from "../src/FailureInjector.ts"
-import { layerWith } from "../src/FailureInjector.ts"
+import { layer } from "../src/FailureInjector.ts"
 
 const endpoint = Config.String("SBX_TEST_ENGINE").pipe(Config.orElse(() => Config.String("DOCKER_HOST")))
-export const tiny = Config.String("SBX_TEST_IMAGE_TINY").pipe(Config.withDefault("sbx-dev/tiny"))
-export const base = Config.String("SBX_TEST_IMAGE_BASE").pipe(Config.withDefault("sbx-dev/base"))
+export const tiny = Config.String("SBX_TEST_IMAGE_TINY")
+export const base = Config.String("SBX_TEST_IMAGE_BASE")
 
 export const engineLayer = Layer.unwrap(
   Effect.gen(function* () {
@@ -40,22 +43,35 @@ export const container = Effect.fnUntraced(function* (
   const image = spec.image ?? (yield* tiny)
   const suffix = yield* Random.nextIntBetween(0, 36 ** 6)
   const unique = `sbx-test-chaos-${name}-${suffix.toString(36)}`
+  const owner = Owner.toLabel(yield* Effect.provide(Owner.current, NodeFileSystem.layer))
+  // A later process removes it by these, should this one be killed.
+  const ours = SandboxLabels.encode({ ...labels, owner, stream: `test/${unique}` })
   const containerId = yield* Effect.acquireRelease(
-    engine.createContainer({ labels: { "sbx.test": "chaos" }, ...spec, image, name: unique }),
+    engine.createContainer({ ...spec, labels: { ...ours, ...spec.labels }, image, name: unique }),
     (id) => Effect.orDie(engine.removeContainer(id))
   )
   yield* engine.startContainer(containerId)
   return { containerId, name: unique } satisfies ContainerTarget
 })
 
+const labels = {
+  journal: "test",
+  journalPath: "",
+  run: "run_test",
+  intent: 1,
+  epoch: 1,
+  deadline: 0,
+  kind: "sandbox"
+} as const
+
 /** Runs an injector on the real engine with a journal in memory. */
 export const injectorLayer = (options?: Partial<InjectorOptions>) =>
   Layer.unwrap(
     Effect.map(tiny, (sidecarImage) =>
       Layer.provideMerge(
-        layerWith({ sidecarImage, run: "run_test", journalPath: "/nowhere", owner: "test", ...options }),
+        layer({ sidecarImage, run: "run_test", ...options }),
         Layer.mergeAll(engineLayer, Memory.layer)
-      )
+      ).pipe(Layer.provide(NodeFileSystem.layer))
     )
   )
 

@@ -10,8 +10,8 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 
 const endpoint = Config.String("SBX_TEST_ENGINE").pipe(Config.orElse(() => Config.String("DOCKER_HOST")))
-const tiny = Config.String("SBX_TEST_IMAGE_TINY").pipe(Config.withDefault("sbx-dev/tiny"))
-export const base = Config.String("SBX_TEST_IMAGE_BASE").pipe(Config.withDefault("sbx-dev/base"))
+const tiny = Config.String("SBX_TEST_IMAGE_TINY")
+export const base = Config.String("SBX_TEST_IMAGE_BASE")
 
 export const engineLayer = Layer.unwrap(
   Effect.gen(function* () {

@@ -10,18 +10,13 @@ import * as StateDir from "../../src/StateDir.ts"
 import * as UidLease from "../../src/UidLease.ts"
 import * as Workspace from "../../src/Workspace.ts"
 
-const setting = (name: string, fallback: string) => Config.String(name).pipe(Config.withDefault(fallback))
-
 /** Static busybox. */
-export const tinyImage = setting("SBX_TEST_IMAGE_TINY", "sbx-dev/tiny")
+export const tinyImage = Config.String("SBX_TEST_IMAGE_TINY")
 /** Debian with python3. */
-export const baseImage = setting("SBX_TEST_IMAGE_BASE", "sbx-dev/base")
+export const baseImage = Config.String("SBX_TEST_IMAGE_BASE")
 
 /** No engine is a failure with advice, not a skip. */
-const engineAddress = Config.String("SBX_TEST_ENGINE").pipe(
-  Config.orElse(() => Config.String("DOCKER_HOST")),
-  Config.withDefault("unix:///var/run/docker.sock")
-)
+const engineAddress = Config.String("SBX_TEST_ENGINE").pipe(Config.orElse(() => Config.String("DOCKER_HOST")))
 
 export const engineLayer = Layer.unwrap(
   Effect.gen(function* () {

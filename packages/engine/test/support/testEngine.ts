@@ -22,6 +22,6 @@ const testEndpoint = Effect.gen(function* () {
 })
 
 /** A static busybox with a shell. */
-export const testImage = Config.String("SBX_TEST_IMAGE_TINY").pipe(Config.withDefault("sbx-dev/tiny"))
+export const testImage = Config.String("SBX_TEST_IMAGE_TINY")
 
 export const testEngine = Layer.unwrap(Effect.map(testEndpoint, Docker.layer))

@@ -21,5 +21,5 @@ const endpoint = Effect.gen(function* () {
 /** The engine under test. */
 export const engineLayer = Layer.unwrap(Effect.map(endpoint, Docker.layer))
 
-export const baseImage = Config.String("SBX_TEST_IMAGE_BASE").pipe(Config.withDefault("sbx-dev/base"))
-export const tinyImage = Config.String("SBX_TEST_IMAGE_TINY").pipe(Config.withDefault("sbx-dev/tiny"))
+export const baseImage = Config.String("SBX_TEST_IMAGE_BASE")
+export const tinyImage = Config.String("SBX_TEST_IMAGE_TINY")
