@@ -9,7 +9,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Apt from "./internal/privateEngine/apt.ts"
-import { stateRootConfig } from "./internal/privateEngine/enginePaths.ts"
+import * as StateRoot from "./StateRoot.ts"
 import {
   ensure,
   type EnsureOptions,
@@ -93,7 +93,7 @@ export const layerWith = (options: DistributionPackagesOptions): Layer.Layer<Dis
 /** State root from `SBX_STATE_DIR`; lists and `.deb` files may be shared between state roots with `SBX_PACKAGES_CACHE`. */
 export const layer: Layer.Layer<DistributionPackages, Config.ConfigError, Platform> = Layer.unwrap(
   Effect.gen(function* () {
-    const stateRoot = yield* stateRootConfig
+    const stateRoot = yield* StateRoot.config
     const cache = yield* Config.NonEmptyString("SBX_PACKAGES_CACHE").pipe(
       Config.withDefault(`${stateRoot}/packages/apt`)
     )

@@ -19,7 +19,8 @@ import { Engine } from "./Engine.ts"
 import { type CallError, EngineProtocolError, type InvalidRequest } from "./EngineError.ts"
 import * as ImageRecipe from "./ImageRecipe.ts"
 import { buildBusybox, buildDebian } from "./internal/privateEngine/buildRootFs.ts"
-import { isRoot, stateRootConfig } from "./internal/privateEngine/enginePaths.ts"
+import { isRoot } from "./internal/privateEngine/enginePaths.ts"
+import * as StateRoot from "./StateRoot.ts"
 import { holdLock, type LockTimeout } from "./internal/privateEngine/fileLock.ts"
 
 export interface ImageRef {
@@ -188,5 +189,5 @@ export const layerWith = (options: ImageBuilderOptions): Layer.Layer<ImageBuilde
 
 /** State root from `SBX_STATE_DIR`. */
 export const layer: Layer.Layer<ImageBuilder, Config.ConfigError, Services> = Layer.unwrap(
-  Effect.map(stateRootConfig, (stateRoot) => layerWith({ stateRoot }))
+  Effect.map(StateRoot.config, (stateRoot) => layerWith({ stateRoot }))
 )

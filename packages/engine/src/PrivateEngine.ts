@@ -14,18 +14,13 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { DistributionPackages, type DistributionPackagesShape, type PackageProgress } from "./DistributionPackages.ts"
 import type { PackagesError } from "./PackagesError.ts"
-import {
-  type EnginePaths,
-  enginePaths,
-  isRoot,
-  resolveExisting,
-  stateRootConfig
-} from "./internal/privateEngine/enginePaths.ts"
+import { type EnginePaths, enginePaths, isRoot, resolveExisting } from "./internal/privateEngine/enginePaths.ts"
 import { answeringEngine, becomesServing, isServing, logTail } from "./internal/privateEngine/engineState.ts"
 import { holdLock, type LockTimeout } from "./internal/privateEngine/fileLock.ts"
 import { listLeftovers } from "./internal/privateEngine/leftovers.ts"
 import { ensureSupervisor, launch } from "./internal/privateEngine/launch.ts"
 import { sweep } from "./internal/privateEngine/sweep.ts"
+import * as StateRoot from "./StateRoot.ts"
 
 export interface PrivateEngineStatus {
   readonly kind: "private"
@@ -259,7 +254,7 @@ const idleMinutesConfig = Config.schema(
 /** State root from `SBX_STATE_DIR`, idle time from `SBX_ENGINE_IDLE_MINUTES`. */
 export const layer: Layer.Layer<PrivateEngine, Config.ConfigError, DistributionPackages | Platform> = Layer.unwrap(
   Effect.gen(function* () {
-    const stateRoot = yield* stateRootConfig
+    const stateRoot = yield* StateRoot.config
     const idle = Duration.minutes(yield* idleMinutesConfig)
     return layerWith({ stateRoot, idle })
   })

@@ -1,9 +1,7 @@
-/** Where sbx keeps its state, and where the private engine lives in it. Pure but for the lookup of the state root. */
+/** Where the private engine lives in a state root. */
 import { createHash } from "node:crypto"
-import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as Option from "effect/Option"
 
 export interface EnginePaths {
   /** First 12 hex digits of the digest of `home`; marks processes (`SBX_ENGINE_ID`) and cgroups (`/sbx-<id>`). */
@@ -26,7 +24,7 @@ export interface EnginePaths {
   readonly identity: string
 }
 
-const defaultStateRoot = "/var/lib/sbx"
+export const defaultStateRoot = "/var/lib/sbx"
 
 /** Two state roots never share an engine; `stateRoot` must be absolute and free of symlinks. */
 export const enginePaths = (stateRoot: string): EnginePaths => {
@@ -68,19 +66,3 @@ export const resolveExisting = (path: string): Effect.Effect<string, never, File
   })
 
 export const isRoot = Effect.sync(() => process.getuid?.() === 0)
-
-/** `SBX_STATE_DIR`, else `/var/lib/sbx` for root, else `$XDG_STATE_HOME/sbx` (XDG base directory specification). */
-export const stateRootConfig: Config.Config<string> = Config.all({
-  explicit: Config.option(Config.NonEmptyString("SBX_STATE_DIR")),
-  xdg: Config.option(Config.NonEmptyString("XDG_STATE_HOME")),
-  home: Config.option(Config.NonEmptyString("HOME"))
-}).pipe(
-  Config.mapEffect(({ explicit, xdg, home }) =>
-    Effect.map(isRoot, (root) => {
-      if (Option.isSome(explicit)) return explicit.value
-      if (root) return defaultStateRoot
-      if (Option.isSome(xdg)) return `${xdg.value}/sbx`
-      return `${Option.getOrElse(home, () => "/tmp")}/.local/state/sbx`
-    })
-  )
-)
