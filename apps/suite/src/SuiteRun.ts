@@ -20,6 +20,7 @@ import * as Stream from "effect/Stream"
 import { type Services, sidecarRecipe } from "./Composition.ts"
 import * as Live from "./internal/liveProgress.ts"
 import { recipeOf } from "./internal/recipeOf.ts"
+import { concurrency } from "./internal/sandboxRoom.ts"
 import { report as reportStep } from "./internal/stepProgress.ts"
 import { Progress } from "./Progress.ts"
 import * as Recovery from "./Recovery.ts"
@@ -116,7 +117,7 @@ const runScenarios = Effect.fnUntraced(function* (
     runId: folder.runId,
     seed: options.seed,
     directory: folder.path,
-    concurrency: Math.min(4, maxConcurrentSandboxes),
+    concurrency: concurrency(maxConcurrentSandboxes),
     allowDangerous: options.allowDangerous || kind === "private",
     missing,
     probe: engine.ping
@@ -140,7 +141,8 @@ const watch = Effect.fnUntraced(function* (runId: string, options: SuiteRunOptio
     if (ended !== undefined) {
       yield* progress.status("")
       yield* options.onEnded(ended)
-      if (options.bail && ended.verdict._tag !== "pass") yield* Deferred.succeed(bad, undefined)
+      if (options.bail && ended.status !== "skipped" && ended.verdict._tag !== "pass")
+        yield* Deferred.succeed(bad, undefined)
     }
     yield* progress.status(Live.status(live))
   })

@@ -9,6 +9,7 @@ import { Monitor } from "@sbx/monitor/Monitor"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Images } from "../../Images.ts"
+import { withRoomFor } from "../../internal/sandboxRoom.ts"
 
 const quota = 0.5
 /** Of the 20 and more periods of 100 ms in the window; a loop that has its quota is held back in nearly all. */
@@ -102,5 +103,5 @@ export const attribution = Scenario.make(
     images: ["tiny"],
     exclusive: true
   },
-  program
+  withRoomFor(2, program)
 )

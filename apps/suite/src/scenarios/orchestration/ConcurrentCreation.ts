@@ -6,8 +6,9 @@ import { Sandboxes } from "@sbx/core/Sandboxes"
 import * as Scenario from "@sbx/core/Scenario"
 import * as Effect from "effect/Effect"
 import { Images } from "../../Images.ts"
+import { most, withRoomFor } from "../../internal/sandboxRoom.ts"
 
-const count = 5
+const count = most
 
 export interface Interval {
   readonly from: number
@@ -63,5 +64,5 @@ export const concurrentCreation = Scenario.make(
     tags: ["smoke"],
     images: ["tiny"]
   },
-  program
+  withRoomFor(count, program)
 )
