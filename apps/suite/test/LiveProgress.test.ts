@@ -24,7 +24,7 @@ describe("live progress", () => {
         ["a/passes", "finished", "pass"],
         ["a/fails", "finished", "fail"],
         ["b/unknown", "finished", "unknown"],
-        ["b/skipped", "skipped", "pass"]
+        ["b/skipped", "skipped", "unknown"]
       ]
     )
     assert.strictEqual(ended[3]?.reason, "it takes long")

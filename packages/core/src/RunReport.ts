@@ -19,7 +19,7 @@ export const StepReport = Schema.Struct({
 export const ScenarioReport = Schema.Struct({
   name: Schema.String,
   status: Schema.Literals(["finished", "skipped", "unfinished"]),
-  /** A skipped scenario passes vacuously and is not counted. */
+  /** Of a skipped scenario unknown, and not counted in the run's: it has shown nothing. */
   verdict: Verdict.Verdict,
   reason: Schema.optionalKey(Schema.String),
   seed: Schema.optionalKey(Schema.String),
@@ -126,7 +126,12 @@ const withEvent = (report: ScenarioReport, event: ScenarioEvent): ScenarioReport
     case "ScenarioFinished":
       return finished(report, event)
     case "ScenarioSkipped":
-      return { ...report, status: "skipped", verdict: Verdict.pass, reason: event.reason }
+      return {
+        ...report,
+        status: "skipped",
+        verdict: Verdict.unknown(`skipped: ${event.reason}`),
+        reason: event.reason
+      }
   }
 }
 

@@ -94,9 +94,8 @@ const reasonToSkip = (scenario: Scenario<unknown>, settings: Settings): string |
   if (scenario.long && settings.skipLongRunningTests) {
     return `it takes more than 5 minutes and ${variables.skipLongRunningTests} is true`
   }
-  return scenario.category === "chaos" && !settings.enableChaosTesting
-    ? `${variables.enableChaosTesting} is false`
-    : undefined
+  if (scenario.category === "chaos" && !settings.enableChaosTesting) return `${variables.enableChaosTesting} is false`
+  return scenario.category === "monitor" && !settings.enableMetrics ? `${variables.enableMetrics} is false` : undefined
 }
 
 const obstacleOf = (scenario: Scenario<unknown>, options: RunOptions): string | undefined => {

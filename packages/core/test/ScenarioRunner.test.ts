@@ -160,22 +160,32 @@ describe("a run", () => {
       const all = [
         scenario("soak/long", Effect.void, { long: true }),
         scenario("chaos/cpu", Effect.void),
+        scenario("monitor/m", Effect.void),
         scenario("smoke/x", Effect.void)
       ]
       const open = yield* run(all)
       assert.deepStrictEqual(
         open.report.scenarios.map((one) => one.status),
-        ["finished", "finished", "finished"]
+        ["finished", "finished", "finished", "finished"]
       )
-      const { report, events } = yield* run(all, {}, { skipLongRunningTests: true, enableChaosTesting: false })
+      const { report, events } = yield* run(
+        all,
+        {},
+        { skipLongRunningTests: true, enableChaosTesting: false, enableMetrics: false }
+      )
       assert.deepStrictEqual(
         report.scenarios.map((one) => one.status),
-        ["skipped", "skipped", "finished"]
+        ["skipped", "skipped", "skipped", "finished"]
       )
       assert.include(report.scenarios[0]?.reason, "SKIP_LONG_RUNNING_TESTS")
       assert.include(report.scenarios[1]?.reason, "ENABLE_CHAOS_TESTING")
+      assert.strictEqual(report.scenarios[2]?.reason, "ENABLE_RESOURCE_MONITORING is false")
+      assert.deepStrictEqual(verdictOf(report, "monitor/m"), {
+        _tag: "unknown",
+        reason: "skipped: ENABLE_RESOURCE_MONITORING is false"
+      })
       assert.strictEqual(report.verdict._tag, "pass")
-      assert.strictEqual(events.filter((event) => event._tag === "ScenarioSkipped").length, 2)
+      assert.strictEqual(events.filter((event) => event._tag === "ScenarioSkipped").length, 3)
     })
   )
 

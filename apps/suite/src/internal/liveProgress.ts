@@ -49,6 +49,12 @@ export const ended = (
     return { name, status: "finished", verdict, durationMillis }
   }
   return event._tag === "ScenarioSkipped"
-    ? { name: event.scenario, status: "skipped", verdict: Verdict.pass, durationMillis: 0, reason: event.reason }
+    ? {
+        name: event.scenario,
+        status: "skipped",
+        verdict: Verdict.unknown(`skipped: ${event.reason}`),
+        durationMillis: 0,
+        reason: event.reason
+      }
     : undefined
 }

@@ -14,7 +14,7 @@ const seconds = (millis: number): string => (millis / 1000).toFixed(3)
 const countOf = (scenarios: ReadonlyArray<ScenarioReport>) => ({
   tests: scenarios.length,
   failures: scenarios.filter(({ verdict }) => verdict._tag === "fail").length,
-  errors: scenarios.filter(({ verdict }) => verdict._tag === "unknown").length,
+  errors: scenarios.filter(({ status, verdict }) => status !== "skipped" && verdict._tag === "unknown").length,
   skipped: scenarios.filter(({ status }) => status === "skipped").length
 })
 

@@ -8,7 +8,7 @@ export const RunJson = Schema.Struct({
   runId: Schema.String,
   verdict: Word,
   durationMillis: Schema.Finite,
-  /** In the order in which they were selected; a skipped one passes, with the reason why it was left out. */
+  /** In the order in which they were selected; a skipped one is unknown, with `skipped: ` and the reason. */
   scenarios: Schema.Array(
     Schema.Struct({
       name: Schema.String,

@@ -12,14 +12,15 @@ const limits = { reasons: 8, rows: 24, figures: 16, width: 110 }
 /** Of one scenario, in the order in which it recorded them. */
 const figuresEach = 2
 
-const badness = { fail: 0, unknown: 1, pass: 2 } as const
+const badness = { fail: 0, unknown: 1, pass: 2, skip: 3 } as const
 const colours = { fail: "red", unknown: "yellow", pass: "green" } as const
 
-/** Worst first; of equal ones, in the order of the run. */
+/** Worst first, what was left out last; of equal ones, in the order of the run. */
 const worstFirst = (scenarios: ReadonlyArray<ScenarioReport>): ReadonlyArray<ScenarioReport> =>
-  [...scenarios].sort((a, b) => badness[a.verdict._tag] - badness[b.verdict._tag])
+  [...scenarios].sort((a, b) => badness[word(a)] - badness[word(b)])
 
-const word = ({ status, verdict }: ScenarioReport): string => (status === "skipped" ? "skip" : verdict._tag)
+const word = ({ status, verdict }: ScenarioReport): keyof typeof badness =>
+  status === "skipped" ? "skip" : verdict._tag
 
 const duration = (millis: number): string =>
   millis < 1000 ? `${Math.round(millis)} ms` : `${(millis / 1000).toFixed(millis < 10_000 ? 2 : 1)} s`
@@ -111,7 +112,7 @@ export const verdictLines = (
 ): string => {
   const said = one.status === "skipped" ? "skip" : one.verdict._tag
   const tag = paint(one.status === "skipped" ? "dim" : colours[one.verdict._tag], said.padEnd(7))
-  const reason = one.verdict._tag === "pass" ? one.reason : one.verdict.reason
+  const reason = one.status === "skipped" || one.verdict._tag === "pass" ? one.reason : one.verdict.reason
   const why =
     reason === undefined
       ? []
