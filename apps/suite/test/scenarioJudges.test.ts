@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { breached, held } from "@sbx/security/CheckVerdict"
+import * as Verdict from "@sbx/core/Verdict"
+import { breached, type CheckVerdict, held, notApplicable, notRun } from "@sbx/security/CheckVerdict"
 import { missingInOrder } from "../src/internal/factOrder.ts"
 import { summarise } from "../src/internal/figures.ts"
 import { peakOverlap } from "../src/scenarios/orchestration/ConcurrentCreation.ts"
-import { judgeWeakened, rightCheck } from "../src/scenarios/security/Boundaries.ts"
+import { judgeHardened, judgeWeakened, rightCheck } from "../src/scenarios/security/Boundaries.ts"
 
 const ran = (weakening: string, verdict: ReturnType<typeof held>, checkId = "RES-MEM") => ({
   weakening,
@@ -62,5 +63,41 @@ describe("figures", () => {
 
   it("of nothing meet no budget", () => {
     assert.isFalse(summarise([]).mean < 500)
+  })
+})
+
+describe("the hardened sandbox", () => {
+  const categories = ["container", "filesystem", "limits", "network", "privilege", "process"] as const
+  const finding = (index: number, verdict: CheckVerdict, category: (typeof categories)[number]) => ({
+    checkId: `CHECK-${index}`,
+    category,
+    layer: "structure" as const,
+    severity: "high" as const,
+    maps: {},
+    description: "",
+    verdict,
+    observed: verdict
+  })
+  const heldOf = (count: number) =>
+    Array.from({ length: count }, (_, i) => finding(i, held("refused"), categories[i % 6] ?? "process"))
+  const verdictOf = (findings: Parameters<typeof judgeHardened>[0]) =>
+    Verdict.mergeAll(judgeHardened(findings).map(([, verdict]) => verdict))
+
+  it("passes with fifteen checks held over all categories, whatever does not apply", () => {
+    assert.strictEqual(verdictOf(heldOf(15))._tag, "pass")
+    assert.strictEqual(verdictOf([...heldOf(15), finding(15, notApplicable("no such feature"), "limits")])._tag, "pass")
+  })
+
+  it("is unknown when a check did not run", () => {
+    const verdict = verdictOf([...heldOf(15), finding(15, notRun("no tool"), "limits")])
+    assert.deepStrictEqual(verdict, { _tag: "unknown", reason: "CHECK-15: no tool" })
+  })
+
+  it("fails when one is breached, fewer than fifteen held, or a category has none", () => {
+    assert.strictEqual(verdictOf([...heldOf(15), finding(15, breached("open"), "limits")])._tag, "fail")
+    assert.strictEqual(verdictOf(heldOf(14))._tag, "fail")
+    const withoutLimits = heldOf(20).filter(({ category }) => category !== "limits")
+    assert.lengthOf(withoutLimits, 17)
+    assert.match(JSON.stringify(verdictOf(withoutLimits)), /none of limits/)
   })
 })

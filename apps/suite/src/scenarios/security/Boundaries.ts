@@ -31,10 +31,10 @@ const weakenings: ReadonlyArray<keyof typeof rightCheck> = [
   "seccompUnconfined"
 ]
 
+type Judged = readonly [what: string, verdict: Verdict.Verdict]
+
 /** One finding per weakened sandbox: breached by the right check, or what was seen instead. */
-export const judgeWeakened = (
-  controls: ReadonlyArray<AuditReport.ControlResult>
-): ReadonlyArray<readonly [what: string, verdict: Verdict.Verdict]> =>
+export const judgeWeakened = (controls: ReadonlyArray<AuditReport.ControlResult>): ReadonlyArray<Judged> =>
   weakenings.map((weakening) => {
     const checkId = rightCheck[weakening]
     const what = `${weakening} is reported by ${checkId}`
@@ -49,27 +49,38 @@ export const judgeWeakened = (
     ]
   })
 
-/** Breached is a fail. What could not run has no power here and is listed; that nothing has power would be no audit at all. */
-const judgeHardened = Effect.fnUntraced(function* (report: AuditReport.AuditReport) {
-  const { check, evidence, finding } = yield* Scenario.ScenarioContext
-  const card = AuditReport.scorecard(report.findings)
-  yield* evidence("hardened", { ...card })
-  yield* evidence(
-    "without power here",
-    AuditReport.withVerdict(report, "NotRun").map(({ checkId, verdict }) => `${checkId}: ${detailOf(verdict)}`)
-  )
-  for (const { checkId, verdict } of AuditReport.withVerdict(report, "Breached")) {
-    yield* finding(`hardened: ${checkId}`, Verdict.fail(detailOf(verdict)))
-  }
-  yield* check("the hardened sandbox breaches nothing", card.Breached === 0)
-  yield* check("every category has a check with power that held", categoriesHeld(report).length === 6, {
-    expected: "container, filesystem, limits, network, privilege, process",
-    actual: categoriesHeld(report).join(", ")
-  })
-})
+/** An audit that holds fewer has lost its probes, not its subject. */
+const leastHeld = 15
+const categories = ["container", "filesystem", "limits", "network", "privilege", "process"] as const
 
-const categoriesHeld = (report: AuditReport.AuditReport): ReadonlyArray<string> =>
-  [...new Set(AuditReport.withVerdict(report, "Held").map(({ category }) => category))].sort()
+const checked = (what: string, holds: boolean, expected: string, actual: string): Judged => [
+  what,
+  holds ? Verdict.pass : Verdict.fail(`${what}: expected ${expected}, found ${actual}`)
+]
+
+/** Breached is a fail, not run is unknown, and so few checks that held would be no audit at all. The rest is not counted. */
+export const judgeHardened = (findings: AuditReport.AuditReport["findings"]): ReadonlyArray<Judged> => {
+  const card = AuditReport.scorecard(findings)
+  const held = new Set<string>(
+    findings.filter(({ verdict }) => verdict._tag === "Held").map(({ category }) => category)
+  )
+  const absent = categories.filter((category) => !held.has(category))
+  return [
+    ...findings.flatMap(({ checkId, verdict }): ReadonlyArray<Judged> => {
+      const detail = detailOf(verdict)
+      if (verdict._tag === "Breached") return [[`hardened: ${checkId}`, Verdict.fail(detail)]]
+      return verdict._tag === "NotRun" ? [[`hardened: ${checkId}`, Verdict.unknown(`${checkId}: ${detail}`)]] : []
+    }),
+    checked("the hardened sandbox breaches nothing", card.Breached === 0, "0", String(card.Breached)),
+    checked(`at least ${leastHeld} checks held`, card.Held >= leastHeld, `${leastHeld} or more`, String(card.Held)),
+    checked(
+      "every category has a check with power that held",
+      absent.length === 0,
+      categories.join(", "),
+      `none of ${absent.join(", ")}`
+    )
+  ]
+}
 
 const program = Effect.gen(function* () {
   const { artefact, evidence, finding, name, step } = yield* Scenario.ScenarioContext
@@ -82,8 +93,10 @@ const program = Effect.gen(function* () {
   const options = { expected, sandbox: sandbox.spec, weakenings, labels: { "sbx.scenario": name } }
   const report = yield* step("audit", audit.auditWithControls(sandbox, options))
   yield* artefact("audit.json", JSON.stringify(report, undefined, 2))
-  yield* judgeHardened(report)
-  for (const [what, verdict] of judgeWeakened(report.controls)) yield* finding(what, verdict)
+  yield* evidence("hardened", { ...AuditReport.scorecard(report.findings) })
+  for (const [what, verdict] of [...judgeHardened(report.findings), ...judgeWeakened(report.controls)]) {
+    yield* finding(what, verdict)
+  }
   yield* evidence("weakened", Object.fromEntries(AuditReport.matrix(report.controls)))
 })
 
