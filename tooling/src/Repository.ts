@@ -19,6 +19,11 @@ export interface Package {
   readonly runtime: ReadonlyArray<string>
   readonly development: ReadonlyArray<string>
   readonly scripts: ReadonlyArray<string>
+  readonly license: string | undefined
+  /** `engines.node`. */
+  readonly node: string | undefined
+  /** Name to range, as written. */
+  readonly peers: Readonly<Record<string, string>>
 }
 
 export interface Repository {
@@ -35,6 +40,8 @@ const skippedFolders = new Set([
   ".turbo",
   ".sbx",
   ".vitest",
+  // Where tests unpack snippets.
+  ".tmp",
   // Deliberately bad code.
   "tooling/fixtures"
 ])
@@ -77,16 +84,22 @@ function listFiles(root: string, below = ""): ReadonlyArray<string> {
     })
 }
 
-function readPackage(folder: string, text: string): Package {
-  const manifest: unknown = JSON.parse(text)
+function readPackage(folder: string, json: string): Package {
+  const manifest: unknown = JSON.parse(json)
   const keys = (field: string) => Object.keys(objectAt(manifest, field))
-  const name = isObject(manifest) && typeof manifest["name"] === "string" ? manifest["name"] : folder
+  const text = (value: unknown) => (typeof value === "string" ? value : undefined)
+  const textAt = (field: string) => (isObject(manifest) ? text(manifest[field]) : undefined)
+  const texts = (field: string) =>
+    Object.entries(objectAt(manifest, field)).filter((entry): entry is [string, string] => typeof entry[1] === "string")
   return {
-    name,
+    name: textAt("name") ?? folder,
     folder,
     runtime: [...keys("dependencies"), ...keys("peerDependencies"), ...keys("optionalDependencies")],
     development: keys("devDependencies"),
-    scripts: keys("scripts")
+    scripts: keys("scripts"),
+    license: textAt("license"),
+    node: new Map(texts("engines")).get("node"),
+    peers: Object.fromEntries(texts("peerDependencies"))
   }
 }
 

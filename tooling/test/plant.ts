@@ -34,6 +34,8 @@ export const manifest = (
   devDependencies: ReadonlyArray<string> = []
 ): object => ({
   name: `@sbx/${name}`,
+  license: "MIT",
+  engines: { node: ">=24" },
   scripts: { test: "vitest run" },
   dependencies: Object.fromEntries(dependencies.map((one) => [one, "1"])),
   devDependencies: Object.fromEntries(devDependencies.map((one) => [one, "1"]))
@@ -46,7 +48,11 @@ export const clean: Files = {
     '/** Keeps events. */\nimport * as Effect from "effect/Effect"\nexport const layer = Effect.void\n',
   "packages/journal/test/Journal.test.ts":
     'import { it } from "vitest"\nimport { layer } from "../src/Journal.ts"\nit("keeps order", () => layer)\n',
+  "packages/journal/README.md": "# journal\n",
+  "packages/journal/LICENSE": "MIT\n",
   "packages/core/package.json": manifest("core", ["@sbx/journal", "effect"]),
+  "packages/core/README.md": "# core\n",
+  "packages/core/LICENSE": "MIT\n",
   "packages/core/src/internal/helper.ts":
     '/** Helps. */\nimport { layer } from "@sbx/journal/Journal"\nexport const it = layer\n',
   "README.md": "# A repository\n"
