@@ -73,7 +73,7 @@ describe("the hardened sandbox", () => {
     category,
     layer: "structure" as const,
     severity: "high" as const,
-    maps: {},
+    maps: { mitre: [], cis: [] },
     description: "",
     verdict,
     observed: verdict

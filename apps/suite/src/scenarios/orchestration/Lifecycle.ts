@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { Images } from "../../Images.ts"
 import { missingInOrder } from "../../internal/factOrder.ts"
+import * as Standing from "../../internal/standing.ts"
 
 /** Says when SIGTERM arrives, then ends with 0: a kill would give 137 and say nothing. */
 const command = ["sh", "-c", "trap 'echo caught SIGTERM; exit 0' TERM; echo ready; sleep infinity & wait $!"]
@@ -100,19 +101,25 @@ const stops = Effect.fnUntraced(function* (sandbox: Sandbox) {
   })
 })
 
+const lookAt = (sandbox: Sandbox) =>
+  Effect.flatMap(Journal, (journal) =>
+    Standing.look(SandboxEvents.stream(sandbox.id), SandboxLabels.volumeName(journal.id, sandbox.id))
+  )
+
+/** The control of {@link leavesNothing}. A workspace in memory has no image, so its absence says nothing then. */
+const stands = Effect.fnUntraced(function* (sandbox: Sandbox) {
+  const context = yield* Scenario.ScenarioContext
+  const images = sandbox.spec.workspace.kind === "disk" ? 1 : 0
+  const { holds, facts } = Standing.compare(yield* lookAt(sandbox), { containers: 1, volumes: 1, images })
+  yield* context.evidence("workspace", sandbox.spec.workspace.kind)
+  yield* context.check("the same look finds its container, volume and image while it lives", holds, facts)
+})
+
 const leavesNothing = Effect.fnUntraced(function* (sandbox: Sandbox) {
   const context = yield* Scenario.ScenarioContext
-  const engine = yield* Engine
   yield* sandbox.remove
-  const mine = { [SandboxLabels.keys.stream]: SandboxEvents.stream(sandbox.id) }
-  const left = [
-    ...(yield* engine.listContainers(mine)).map((container) => `container ${container.name}`),
-    ...(yield* engine.listVolumes(mine)).map((volume) => `volume ${volume.name}`)
-  ]
-  yield* context.check("nothing is left in the engine", left.length === 0, {
-    expected: "nothing",
-    actual: left.join(", ")
-  })
+  const { holds, facts } = Standing.compare(yield* lookAt(sandbox), Standing.nothing)
+  yield* context.check("nothing is left in the engine or on its host", holds, facts)
 })
 
 const recordsEverything = Effect.fnUntraced(function* (sandbox: Sandbox) {
@@ -138,6 +145,7 @@ const program = Effect.gen(function* () {
   const images = yield* Images
   const image = yield* images.reference("tiny")
   const sandbox = yield* step("create", sandboxes.make({ image, command }))
+  yield* stands(sandbox)
   yield* step("run a command", runsACommand(sandbox))
   yield* step("move files both ways", movesFiles(sandbox))
   yield* step("pause and resume", pausesAndResumes(sandbox))
