@@ -40,7 +40,8 @@ export const layerDefault = (options?: PrivateEngine.UpOptions) =>
   )
 
 /**
- * What a cached verdict of a real-engine test holds for: another engine, version, kernel or cgroup layout gives another text.
+ * What a cached verdict of a real-engine test holds for: another engine, version, kernel, cgroup layout, runtime or security
+ * option gives another text.
  * The private engine's socket path is left out: its content is the same wherever its state lies.
  */
 export const fingerprint = (endpoint: EngineEndpoint, info: EngineInfo): string =>
@@ -51,5 +52,8 @@ export const fingerprint = (endpoint: EngineEndpoint, info: EngineInfo): string 
     `kernel ${info.kernelVersion}`,
     `cgroup ${info.cgroupVersion} ${info.cgroupDriver}`,
     `storage ${info.storageDriver}`,
+    `runtime ${info.defaultRuntime}`,
+    // In no fixed order.
+    `security ${info.securityOptions.toSorted().join(" ")}`,
     `cpus ${info.cpus}`
   ].join("; ")
