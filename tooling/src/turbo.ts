@@ -4,9 +4,10 @@
  */
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { runsTests, turboArguments } from "./turboArguments.ts"
 
 const args = process.argv.slice(2)
-const isTest = args.some((arg) => arg === "test" || arg.endsWith("#test"))
+const isTest = runsTests(args)
 
 const locate = async (): Promise<string> => {
   const [Effect, TestEngine] = await Promise.all([import("effect/Effect"), import("./testEngine.ts")])
@@ -25,9 +26,7 @@ const fingerprint = async (): Promise<string | undefined> => {
 const engine = isTest ? await fingerprint() : ""
 if (engine === undefined) process.exit(4)
 const turbo = fileURLToPath(new URL("../../node_modules/.bin/turbo", import.meta.url))
-// Real-engine tests share one engine and measure it: packages take turns, unless the user says otherwise.
-const turns = isTest && !args.some((arg) => arg.startsWith("--concurrency")) ? ["--concurrency=1"] : []
-const child = spawn(turbo, [...args.slice(0, 1), ...turns, ...args.slice(1)], {
+const child = spawn(turbo, turboArguments(args), {
   stdio: "inherit",
   env: {
     ...process.env,
