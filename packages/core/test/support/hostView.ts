@@ -30,6 +30,10 @@ export const loopsBelow = (directory: string): ReadonlyArray<string> =>
     .readdirSync("/sys/block")
     .filter((name) => name.startsWith("loop") && text(`/sys/block/${name}/loop/backing_file`).startsWith(directory))
 
+/** Paths of the images that loop devices hold below `directory`. */
+export const loopImagesBelow = (directory: string): ReadonlyArray<string> =>
+  loopsBelow(directory).map((name) => text(`/sys/block/${name}/loop/backing_file`).trim())
+
 export const filesBelow = (directory: string): ReadonlyArray<string> =>
   fs.existsSync(directory)
     ? fs
