@@ -40,7 +40,10 @@ export interface ExecResult {
   readonly durationMillis: number
 }
 
-/** A running process of a sandbox; its scope's end kills its whole group. */
+/**
+ * A running process of a sandbox; its scope's end kills it with its descendants and session. A process that left all of these
+ * and its environment behind (`env -i setsid …` whose parent ended) lives until the container ends.
+ */
 export interface SpawnedProcess {
   readonly execId: string
   readonly stdout: Stream.Stream<Uint8Array, CallError>
@@ -48,11 +51,14 @@ export interface SpawnedProcess {
   readonly writeStdin: (bytes: Uint8Array) => Effect.Effect<void, CallError>
   readonly endStdin: Effect.Effect<void, CallError>
   readonly exitCode: Effect.Effect<number, CallError | ObjectNotFound | ExecExitUnknown | CommandNotFound>
-  /** Signals the whole process group inside. Resolves to the rung of the ladder that was used. */
+  /** Signals the process, its descendants and its session. Resolves to the rung of the ladder that was used. */
   readonly kill: (signal: string) => Effect.Effect<KillRung, CallError | ObjectNotFound | EngineConflict>
 }
 
-/** How a process inside was reached: by marker in the host's /proc, by an exec of `kill`, or by killing the container. */
+/**
+ * How a process inside was reached: in the host's /proc (by pid, marker, descent and session), by an exec of `kill` (by marker),
+ * or by killing the container. `already-dead`: nothing was found, and the engine says that the exec has ended.
+ */
 export type KillRung = "host-pid" | "kill-exec" | "container" | "already-dead" | "pending-paused"
 
 /** The lifecycle states; `removed`, `failed` and `lost` are terminal. */

@@ -66,6 +66,23 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("e
     })
   )
 
+  it.effect("kills on timeout what dropped its environment, and a child in another session", () =>
+    Effect.gen(function* () {
+      const box = yield* sandbox
+      const mark = unique(7)
+      const commands = [
+        ["env", "-i", "sleep", mark],
+        ["env", "-i", "sh", "-c", `setsid sleep ${mark} & sleep ${mark}`]
+      ]
+      for (const argv of commands) {
+        const error = yield* Effect.flip(box.exec(argv, { timeout: "700 millis" }))
+        assert.strictEqual(error._tag === "ExecTimeout" && error.rung, "host-pid")
+        assert.deepStrictEqual(processesWith(mark), [])
+      }
+      assert.strictEqual(yield* box.state, "running")
+    })
+  )
+
   it.effect("kills inside when its fiber is interrupted", () =>
     Effect.gen(function* () {
       const box = yield* sandbox
@@ -241,12 +258,65 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("e
   })
 
   describe("kill ladder", () => {
+    const climb = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, seed: number, user?: string) {
+      const engine = yield* Engine
+      const box = yield* sandbox
+      const mark = unique(seed)
+      const child = yield* box.spawn([...argv, mark])
+      yield* eventually(
+        Effect.sync(() => processesWith(mark)),
+        (pids) => pids.length > 0
+      )
+      const started = (yield* recorded(box.id)).find((event) => event._tag === "ExecStarted")
+      const marker = started?._tag === "ExecStarted" ? started.execKey : ""
+      const target = { containerId: box.containerId, marker, execId: child.execId, user }
+      const wait = eventually(
+        Effect.sync(() => processesWith(mark)),
+        (pids) => pids.length === 0
+      )
+      return { engine, target, wait }
+    })
+
+    it.effect("climbs from an exec of kill that finds nothing to the container while the process lives", () =>
+      Effect.gen(function* () {
+        const { engine, target, wait } = yield* climb(["env", "-i", "sleep"], 8)
+        assert.strictEqual(yield* kill(engine, target, "KILL", ["kill-exec", "container"]), "container")
+        yield* wait
+      })
+    )
+
+    it.effect("climbs to the container where there is no grep to find the marker with", () =>
+      Effect.gen(function* () {
+        const { engine, target, wait } = yield* climb(["sleep"], 9)
+        const codes = new Set<number | undefined>()
+        const bare: Engine["Service"] = {
+          ...engine,
+          exec: (id, spec) =>
+            engine.exec(id, { ...spec, argv: spec.argv.with(2, `grep() { return 127; }\n${spec.argv[2]}`) }),
+          inspectExec: (id) =>
+            Effect.tap(engine.inspectExec(id), ({ exitCode }) => Effect.sync(() => void codes.add(exitCode)))
+        }
+        assert.strictEqual(yield* kill(bare, target, "KILL", ["kill-exec", "container"]), "container")
+        assert.include([...codes], 4)
+        yield* wait
+      })
+    )
+
+    it.effect("refuses to call a living process dead, and to end the container for less than KILL", () =>
+      Effect.gen(function* () {
+        const { engine, target } = yield* climb(["env", "-i", "sleep"], 0)
+        const error = yield* Effect.flip(kill(engine, target, "TERM", ["kill-exec", "container"]))
+        assert.strictEqual(error._tag, "EngineConflict")
+      })
+    )
+
     it.effect("reaches the group by an exec of kill where the host's /proc is out of reach", () =>
       Effect.gen(function* () {
         const engine = yield* Engine
-        const box = yield* sandbox
+        // The marker is not the first variable.
+        const box = yield* (yield* Sandboxes).make({ env: { A: "1", Z: "2" } })
         const mark = unique(6)
-        const child = yield* box.spawn(["sh", "-c", `sleep ${mark} & sleep ${mark} & wait`])
+        const child = yield* box.spawn(["sh", "-c", `sleep ${mark} & sleep ${mark} & wait`], { env: { B: "3" } })
         yield* eventually(
           Effect.sync(() => processesWith(mark)),
           (pids) => pids.length >= 3
@@ -264,22 +334,6 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("e
         assert.strictEqual(rung, "kill-exec")
         assert.deepStrictEqual(processesWith(mark), [])
         assert.strictEqual(yield* box.state, "running")
-        const other = yield* box.spawn(["sleep", mark])
-        yield* eventually(
-          Effect.sync(() => processesWith(mark)),
-          (pids) => pids.length > 0
-        )
-        const last = yield* kill(
-          engine,
-          { containerId: box.containerId, marker: "unused", execId: other.execId, user: undefined },
-          "KILL",
-          ["container"]
-        )
-        assert.strictEqual(last, "container")
-        yield* eventually(
-          Effect.sync(() => processesWith(mark)),
-          (pids) => pids.length === 0
-        )
       })
     )
   })

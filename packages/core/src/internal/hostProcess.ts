@@ -60,27 +60,44 @@ export const containerNamespace = (containerId: string, hostPid: number): string
 const carries = (pid: number, variable: string): boolean =>
   readText(`/proc/${pid}/environ`)?.split("\0").includes(variable) ?? false
 
+/** The live process of that pid, where it is in `namespace` itself. */
+export const processIn = (namespace: string, pid: number): HostProcess | undefined => {
+  const found = readProcess(pid)
+  return found?.namespace === namespace ? found : undefined
+}
+
+export interface Kin {
+  readonly namespace: string
+  /** `NAME=value` in the environment. */
+  readonly variable: string
+  /** Known to belong, whatever their environment says; counted while they are the processes that were found. */
+  readonly seeds: ReadonlyArray<HostProcess>
+}
+
 /**
- * Processes in `namespace` that carry `NAME=value` in their environment, their descendants, and the mates of their sessions
- * (the runtime gives every exec a session of its own). Out of reach: one that left all three behind (`env -i setsid`).
+ * The seeds that still live, the processes in `namespace` that carry the variable, their descendants, and the mates of their
+ * sessions, which process groups are parts of (the runtime gives every exec a session of its own). Out of reach: one whose
+ * parent is gone, in a session of its own, without the variable (what `env -i setsid` leaves behind).
  */
-export const findMarked = (namespace: string, variable: string): ReadonlyArray<HostProcess> => {
+export const findKin = ({ namespace, variable, seeds }: Kin): ReadonlyArray<HostProcess> => {
   const host = new Set([pidNamespace("self"), pidNamespace(1)])
   const processes = allProcesses().filter((process) => !host.has(process.namespace))
+  const known = new Map(seeds.map((seed) => [seed.pid, seed.startTime]))
   const found = new Map<number, HostProcess>()
   const sessions = new Set<number>()
   const add = (process: HostProcess) => {
     found.set(process.pid, process)
-    if (process.session !== 0) sessions.add(process.session)
+    if (process.session !== 0 && process.namespace === namespace) sessions.add(process.session)
   }
   for (const process of processes) {
-    if (process.namespace === namespace && carries(process.pid, variable)) add(process)
+    const isSeed = known.get(process.pid) === process.startTime
+    if (isSeed || (process.namespace === namespace && carries(process.pid, variable))) add(process)
   }
   for (let before = -1; before !== found.size;) {
     before = found.size
     for (const process of processes) {
-      const related = found.has(process.parent) || sessions.has(process.session)
-      if (!found.has(process.pid) && related) add(process)
+      const isMate = process.namespace === namespace && sessions.has(process.session)
+      if (!found.has(process.pid) && (found.has(process.parent) || isMate)) add(process)
     }
   }
   return [...found.values()]

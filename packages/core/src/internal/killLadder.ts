@@ -1,8 +1,9 @@
 /**
  * Reaches the processes of one exec, which no engine can signal, by a ladder: the host's /proc, an exec of `kill` inside,
- * the whole container. Resolves to the rung that worked. Refuses to climb to the container for any signal but KILL.
+ * the whole container. Resolves to the rung that worked. Refuses to climb to the container for any signal but KILL, and to
+ * call dead what the engine says runs.
  */
-import type { Engine } from "@sbx/engine/Engine"
+import type { Engine, ExecState } from "@sbx/engine/Engine"
 import type { CallError, EngineConflict, ObjectNotFound } from "@sbx/engine/EngineError"
 import { EngineConflict as Conflict } from "@sbx/engine/EngineError"
 import * as Effect from "effect/Effect"
@@ -33,7 +34,11 @@ const allRungs: ReadonlyArray<Rung> = ["host-pid", "kill-exec", "container"]
 /** `TERM` and `SIGTERM` alike. */
 const bare = (signal: string) => signal.toUpperCase().replace(/^SIG/, "")
 
-/** KILL is awaited: nothing of the exec is alive when this resolves to another rung than `pending-paused`. */
+/**
+ * KILL is awaited: unless this resolves to `pending-paused`, the exec's own process has ended, and so has every other that the
+ * rung could find (see `findKin`; the exec of `kill` finds by the marker only). `already-dead`: nothing was found, and the
+ * engine says that the exec has ended.
+ */
 export const kill = Effect.fnUntraced(function* (
   engine: Engine["Service"],
   target: KillTarget,
@@ -43,13 +48,14 @@ export const kill = Effect.fnUntraced(function* (
   const name = bare(signal)
   const { state } = yield* engine.inspectContainer(target.containerId)
   if (!state.running) return "already-dead"
-  if (!state.paused) yield* awaitProcess(engine, target.execId)
+  const exec = yield* awaitProcess(engine, target.execId, state.paused)
   const namespace =
     state.hostPid === undefined || !rungs.includes("host-pid")
       ? undefined
       : HostProcess.containerNamespace(target.containerId, state.hostPid)
   if (namespace !== undefined) {
-    const outcome = yield* byHostPid(namespace, target, name, state.paused)
+    const leader = yield* leaderOf(engine, target, namespace, exec)
+    const outcome = yield* byHostPid(engine, target, name, { namespace, leader, paused: state.paused })
     if (outcome !== "survived") return outcome
   }
   // Frozen processes can be signalled from the host only; an exec is refused until the thaw.
@@ -63,17 +69,45 @@ export const kill = Effect.fnUntraced(function* (
   return "container"
 })
 
+/** What the engine says of the exec; nothing when it has forgotten it, so that it has ended (its children may live). */
+const look = (engine: Engine["Service"], execId: string) =>
+  engine.inspectExec(execId).pipe(Effect.catchTag("ObjectNotFound", () => Effect.undefined))
+
+const hasEnded = (exec: ExecState | undefined) => exec === undefined || (!exec.running && exec.exitCode !== undefined)
+
 /** The engine answers before the runtime has made the process: what is not there yet cannot be found. */
-const awaitProcess = (engine: Engine["Service"], execId: string) =>
-  engine.inspectExec(execId).pipe(
+const awaitProcess = (engine: Engine["Service"], execId: string, paused: boolean) =>
+  look(engine, execId).pipe(
     Effect.repeat({
       schedule: Schedule.spaced("10 millis"),
-      until: (state) => state.hostPid !== undefined || state.exitCode !== undefined
+      until: (exec) => paused || hasEnded(exec) || exec?.hostPid !== undefined
     }),
-    Effect.timeoutOption("5 seconds"),
-    // Forgotten execs have ended; their children may live.
-    Effect.catchTag("ObjectNotFound", () => Effect.void)
+    Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => look(engine, execId) })
   )
+
+/** Engines record an exit up to 2 s after it (moby waits so long for the output's end). */
+const isOver = (engine: Engine["Service"], execId: string) =>
+  look(engine, execId).pipe(
+    Effect.map(hasEnded),
+    Effect.repeat({ schedule: Schedule.spaced("20 millis"), until: (ended) => ended }),
+    Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.succeed(false) })
+  )
+
+/**
+ * The exec's own process, whatever its environment says. Pids are reused: it is this one only if the engine says that the exec
+ * runs *after* the pid's start time was read.
+ */
+const leaderOf = Effect.fnUntraced(function* (
+  engine: Engine["Service"],
+  { execId }: KillTarget,
+  namespace: string,
+  exec: ExecState | undefined
+) {
+  const pid = exec?.hostPid
+  if (pid === undefined || hasEnded(exec)) return undefined
+  const found = HostProcess.processIn(namespace, pid)
+  return found === undefined || hasEnded(yield* look(engine, execId)) ? undefined : found
+})
 
 const unreachable = (target: KillTarget, name: string) =>
   new Conflict({
@@ -85,32 +119,51 @@ const unreachable = (target: KillTarget, name: string) =>
 
 type Outcome = KillRung | "survived"
 
-const byHostPid = (namespace: string, target: KillTarget, name: string, paused: boolean): Effect.Effect<Outcome> => {
-  const find = () => HostProcess.findMarked(namespace, `${markerName}=${target.marker}`)
-  const send = (signal: string) => {
-    const found = find()
-    for (const process of found) HostProcess.signal(process, signal)
-    return found.length
-  }
-  return Effect.gen(function* () {
-    // Stop first, so that a fork in flight cannot slip between finding and killing.
-    if (name === "KILL") yield* Effect.sync(() => send("SIGSTOP"))
-    const count = yield* Effect.sync(() => send(`SIG${name}`))
-    if (count === 0) return "already-dead"
-    if (paused) return "pending-paused"
-    if (name !== "KILL") return "host-pid"
-    const left = yield* Effect.sync(() => send("SIGKILL")).pipe(
-      Effect.repeat({ schedule: Schedule.spaced("10 millis"), until: (rest) => rest === 0 }),
-      Effect.timeoutOption("5 seconds")
-    )
-    return left._tag === "Some" ? "host-pid" : "survived"
-  })
+interface Place {
+  readonly namespace: string
+  readonly leader: HostProcess.HostProcess | undefined
+  readonly paused: boolean
 }
 
-/** Exits 0 when no process carries the marker, 3 after having signalled some. Needs sh, grep and kill inside. */
-const killScript = `found=
+const byHostPid = Effect.fnUntraced(function* (
+  engine: Engine["Service"],
+  target: KillTarget,
+  name: string,
+  { namespace, leader, paused }: Place
+): Effect.fn.Return<Outcome, CallError> {
+  // Once found, a process stays found: its parent's death must not hide it.
+  const known = new Map(leader === undefined ? [] : [[leader.pid, leader]])
+  const variable = `${markerName}=${target.marker}`
+  const send = (signal: string) => {
+    const found = HostProcess.findKin({ namespace, variable, seeds: [...known.values()] })
+    for (const process of found) {
+      known.set(process.pid, process)
+      HostProcess.signal(process, signal)
+    }
+    return found.length
+  }
+  // Stop first, so that a fork in flight cannot slip between finding and killing.
+  if (name === "KILL") yield* Effect.sync(() => send("SIGSTOP"))
+  const count = yield* Effect.sync(() => send(`SIG${name}`))
+  if (count === 0 && paused) return hasEnded(yield* look(engine, target.execId)) ? "already-dead" : "survived"
+  if (count === 0 && known.size === 0) return (yield* isOver(engine, target.execId)) ? "already-dead" : "survived"
+  if (paused) return "pending-paused"
+  if (name !== "KILL") return "host-pid"
+  const left = yield* Effect.sync(() => send("SIGKILL")).pipe(
+    Effect.repeat({ schedule: Schedule.spaced("10 millis"), until: (rest) => rest === 0 }),
+    Effect.timeoutOption("5 seconds")
+  )
+  return left._tag === "Some" && (yield* isOver(engine, target.execId)) ? "host-pid" : "survived"
+})
+
+/**
+ * Exits 0 when no process carries the marker, 3 after having signalled some, 4 when it cannot tell. Needs sh, grep and kill inside.
+ * The marker is a regular expression of literals only: busybox's `grep -F` stops at the first NUL, so it reads one variable.
+ */
+const killScript = `echo ok | grep -qs ok && command -v kill >/dev/null || exit 4
+found=
 for p in /proc/[0-9]*; do
-  if grep -qsF "$1" "$p/environ"; then found=1; kill -s "$2" "\${p#/proc/}" 2>/dev/null; fi
+  if grep -qs "$1" "$p/environ"; then found=1; kill -s "$2" "\${p#/proc/}" 2>/dev/null; fi
 done
 [ -z "$found" ] || exit 3`
 
@@ -135,13 +188,15 @@ const runKillScript = (engine: Engine["Service"], target: KillTarget, name: stri
 const byExec = (engine: Engine["Service"], target: KillTarget, name: string): Effect.Effect<Outcome, KillError> =>
   Effect.gen(function* () {
     const first = yield* runKillScript(engine, target, name)
-    if (first === 0) return "already-dead"
+    // The marker may have been stripped: that nothing carries it does not mean that nothing runs.
+    if (first === 0) return (yield* isOver(engine, target.execId)) ? "already-dead" : "survived"
     if (first !== 3) return "survived"
     if (name !== "KILL") return "kill-exec"
     const last = yield* runKillScript(engine, target, name).pipe(
       Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: (code) => code !== 3 }),
       Effect.timeoutOption("5 seconds")
     )
-    return last._tag === "Some" && last.value === 0 ? ("kill-exec" as const) : ("survived" as const)
+    const isGone = last._tag === "Some" && last.value === 0 && (yield* isOver(engine, target.execId))
+    return isGone ? ("kill-exec" as const) : ("survived" as const)
     // No shell inside, a full pids limit: the next rung decides.
   }).pipe(Effect.catchTag("InvalidRequest", () => Effect.succeed("survived" as const)))
