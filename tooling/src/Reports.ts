@@ -4,11 +4,11 @@
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
-import type { Counts } from "./JUnit.ts"
+import type { Report } from "./JUnit.ts"
 import { count } from "./JUnit.ts"
 import { load } from "./Repository.ts"
 
-export interface Summary extends Counts {
+export interface Summary extends Report {
   /** Packages whose report is absent or cut short, with the fact. */
   readonly missing: ReadonlyArray<string>
 }
@@ -16,6 +16,7 @@ export interface Summary extends Counts {
 /** Adds up the reports of every package below the root that has a `test` script. */
 export const summarize = (root: string): Summary => {
   const total = { passed: 0, failed: 0, skipped: 0 }
+  const skips: Array<string> = []
   const missing: Array<string> = []
   for (const { folder } of load(root).packages.filter((one) => one.scripts.includes("test"))) {
     const reports = path.join(root, folder, "reports")
@@ -28,15 +29,26 @@ export const summarize = (root: string): Summary => {
         total.passed += counts.passed
         total.failed += counts.failed
         total.skipped += counts.skipped
+        skips.push(...counts.skips)
       }
     }
   }
-  return { ...total, missing }
+  return { ...total, skips, missing }
 }
 
-/** The closing line: `N passed, N failed`, and the skipped ones where there are any. */
-export const closingLine = ({ passed, failed, skipped }: Counts): string =>
-  `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`
+/**
+ * Facts first, the skipped tests on the last line but one, and at the end `N passed, N failed`. What is red without a failed
+ * test (`isRed`, no tests, a missing report) counts as one failure, so that the last line alone never looks green.
+ */
+export const closingLines = (summary: Summary, isRed: boolean): ReadonlyArray<string> => {
+  const { passed, failed, skips, missing } = summary
+  const counted = failed === 0 && (isRed || !isGreen(summary)) ? 1 : failed
+  return [
+    ...missing,
+    ...(skips.length === 0 ? [] : [`${skips.length} skipped: ${skips.join("; ")}`]),
+    `${passed} passed, ${counted} failed`
+  ]
+}
 
 /** Green only when something ran, nothing failed and no report is missing. */
 export const isGreen = ({ passed, failed, missing }: Summary): boolean =>

@@ -1,11 +1,12 @@
 /**
- * `node tooling/src/testSummary.ts [root]`: the closing line of a test run. Exit code 1 on a failure, on no tests at all, and
- * on a package whose report is missing.
+ * `node tooling/src/testSummary.ts [root] [exit code so far]`: the closing lines of a test run, the last of them
+ * `N passed, N failed`. Exit code 1 on a failure, on no tests at all, and on a package whose report is missing.
  */
 import * as path from "node:path"
-import { closingLine, isGreen, summarize } from "./Reports.ts"
+import { closingLines, isGreen, summarize } from "./Reports.ts"
 
-const summary = summarize(path.resolve(process.argv[2] ?? path.join(import.meta.dirname, "../..")))
-for (const fact of summary.missing) process.stdout.write(`${fact}\n`)
-process.stdout.write(`${closingLine(summary)}\n`)
-process.exitCode = isGreen(summary) ? 0 : 1
+const [root = path.join(import.meta.dirname, "../.."), code = "0"] = process.argv.slice(2)
+const summary = summarize(path.resolve(root))
+const isRed = code !== "0"
+process.stdout.write(`${closingLines(summary, isRed).join("\n")}\n`)
+process.exitCode = isGreen(summary) && !isRed ? 0 : 1

@@ -6,8 +6,8 @@ import type { Files } from "./plant.ts"
 import { manifest, plantAt } from "./plant.ts"
 
 const main = path.join(import.meta.dirname, "../src/testSummary.ts")
-const summary = (files: Files) => {
-  const run = spawnSync(process.execPath, [main, plantAt(files)], { encoding: "utf8" })
+const summary = (files: Files, ...code: ReadonlyArray<string>) => {
+  const run = spawnSync(process.execPath, [main, plantAt(files), ...code], { encoding: "utf8" })
   return { stdout: run.stdout, status: run.status }
 }
 
@@ -27,12 +27,13 @@ describe("testSummary", () => {
     assert.deepStrictEqual(count(xml([passed, failed, errored, skipped, printed, '<testcase name="g"/>'], 1)), {
       passed: 3,
       failed: 2,
-      skipped: 1
+      skipped: 1,
+      skips: ["e"]
     })
   })
 
   it("believes the head when it knows of more failures", () => {
-    assert.deepStrictEqual(count(xml([passed], 2)), { passed: 1, failed: 2, skipped: 0 })
+    assert.deepStrictEqual(count(xml([passed], 2)), { passed: 1, failed: 2, skipped: 0, skips: [] })
   })
 
   it("gives nothing for a report cut short, or none at all", () => {
@@ -51,21 +52,39 @@ describe("testSummary", () => {
     assert.deepStrictEqual(summary(files), { stdout: "4 passed, 0 failed\n", status: 0 })
   })
 
-  it("names skipped tests and fails on failed ones", () => {
+  it("names skipped tests, with the reason where it is known, on the line before the last", () => {
+    const reasoned = '<testcase name="a &gt; f"><skipped message="no python &amp; no perl"/></testcase>'
+    const files = { ...core, [report]: xml([passed, skipped, reasoned]) }
+    assert.deepStrictEqual(summary(files), {
+      stdout: "2 skipped: e; a > f: no python & no perl\n1 passed, 0 failed\n",
+      status: 0
+    })
+  })
+
+  it("fails on failed tests", () => {
     const files = { ...core, [report]: xml([passed, failed, skipped]) }
-    assert.deepStrictEqual(summary(files), { stdout: "1 passed, 1 failed, 1 skipped\n", status: 1 })
+    assert.deepStrictEqual(summary(files), { stdout: "1 skipped: e\n1 passed, 1 failed\n", status: 1 })
+  })
+
+  it("counts what else is red as one failure, and adds none to failed tests", () => {
+    assert.deepStrictEqual(summary({ ...core, [report]: xml([passed]) }, "3"), {
+      stdout: "1 passed, 1 failed\n",
+      status: 1
+    })
+    assert.strictEqual(summary({ ...core, [report]: xml([passed, failed]) }, "3").stdout, "1 passed, 1 failed\n")
+    assert.strictEqual(summary({ ...core, [report]: xml([passed]) }, "0").stdout, "1 passed, 0 failed\n")
   })
 
   it("fails on no tests, on skipped tests only, and on a missing or cut report", () => {
-    assert.deepStrictEqual(summary({ ...core, [report]: xml([]) }), { stdout: "0 passed, 0 failed\n", status: 1 })
+    assert.deepStrictEqual(summary({ ...core, [report]: xml([]) }), { stdout: "0 passed, 1 failed\n", status: 1 })
     assert.strictEqual(summary({ ...core, [report]: xml([skipped]) }).status, 1)
     assert.deepStrictEqual(summary(core), {
-      stdout: "packages/core has no test report\n0 passed, 0 failed\n",
+      stdout: "packages/core has no test report\n0 passed, 1 failed\n",
       status: 1
     })
     const cut = { ...core, [report]: xml([passed]), "packages/core/reports/junit-2.xml": "<testsuites>" }
     assert.deepStrictEqual(summary(cut), {
-      stdout: "packages/core/reports/junit-2.xml is incomplete\n1 passed, 0 failed\n",
+      stdout: "packages/core/reports/junit-2.xml is incomplete\n1 passed, 1 failed\n",
       status: 1
     })
   })
