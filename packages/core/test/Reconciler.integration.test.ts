@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Engine } from "@sbx/engine/Engine"
 import { Journal } from "@sbx/journal/Journal"
 import * as Sqlite from "@sbx/journal/Sqlite"
-import { Context, Effect, FileSystem, Layer, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, FileSystem, Layer, Stream } from "effect"
 import * as childProcess from "node:child_process"
 import { fileURLToPath } from "node:url"
 import * as LifecycleState from "../src/LifecycleState.ts"
@@ -14,7 +14,7 @@ import { Sandboxes } from "../src/Sandboxes.ts"
 import { StateDir } from "../src/StateDir.ts"
 import { UidLeases } from "../src/UidLease.ts"
 import { eventually, filesBelow, loopImagesBelow } from "./support/hostView.ts"
-import { sandboxesLayer } from "./support/sandboxesLayer.ts"
+import { sandboxesLayer, withEngine } from "./support/sandboxesLayer.ts"
 
 const fixture = fileURLToPath(new URL("fixtures/ownSandboxes.ts", import.meta.url))
 
@@ -255,3 +255,36 @@ layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconcil
     })
   )
 })
+
+const listing = Deferred.makeUnsafe<void>()
+const made = Deferred.makeUnsafe<void>()
+let isHeld = false
+/** Lists only after the test has made a sandbox. */
+const slow = withEngine((engine) => ({
+  ...engine,
+  listContainers: (labels) =>
+    Effect.suspend(() =>
+      isHeld ? Deferred.succeed(listing, undefined).pipe(Effect.andThen(Deferred.await(made))) : Effect.void
+    ).pipe(Effect.andThen(engine.listContainers(labels)))
+}))
+
+layer(Reconciler.layer.pipe(Layer.provideMerge(slow)), { excludeTestServices: true, timeout: "60 seconds" })(
+  "reconciler on a slow engine",
+  (it) => {
+    it.effect("leaves alone a sandbox that its own process makes while it looks", () =>
+      Effect.gen(function* () {
+        const { reconcile } = yield* Reconciler.Reconciler
+        const journal = yield* Journal
+        const { make } = yield* Sandboxes
+        isHeld = true
+        const reconciling = yield* Effect.forkChild(reconcile({ dryRun: false, own: journal }))
+        yield* Deferred.await(listing)
+        const box = yield* make({ disk: "4M" })
+        yield* Deferred.succeed(made, undefined)
+        const report = yield* Fiber.join(reconciling)
+        assert.isFalse(report.objects.some(({ stream }) => stream.endsWith(box.id)))
+        assert.strictEqual((yield* box.exec(["true"])).exitCode, 0)
+      })
+    )
+  }
+)

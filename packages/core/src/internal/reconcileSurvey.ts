@@ -82,9 +82,11 @@ export const survey = Effect.fnUntraced(function* (
   tools: SurveyTools,
   own: Journal["Service"] | undefined
 ): Effect.fn.Return<Survey, CallError | JournalUnavailable | LeaseStoreFailed, FileSystem> {
+  // In this order: what is listed was intended before, so its stream is open by now, or closed. The other way round, what was
+  // made in between would look like a leftover.
+  const objects = yield* labelled(tools.engine)
   const openStreams = own === undefined ? [] : yield* own.streams({ open: true })
   const open = new Set<string>(openStreams.map((stream) => stream.name))
-  const objects = yield* labelled(tools.engine)
   const orphans: Array<SurveyedObject> = []
   const foreign: Array<SurveyedObject> = []
   for (const object of objects) {
