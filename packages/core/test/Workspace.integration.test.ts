@@ -3,7 +3,7 @@ import { Engine } from "@sbx/engine/Engine"
 import { Effect, FileSystem, Layer } from "effect"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Sandboxes } from "../src/Sandboxes.ts"
-import { StateDir } from "../src/StateDir.ts"
+import { layerWith, StateDir } from "../src/StateDir.ts"
 import * as Workspace from "../src/Workspace.ts"
 import { filesBelow, loopsBelow, onHost } from "./support/hostView.ts"
 import { engineLayer, sandboxesLayer, stateLayer } from "./support/sandboxesLayer.ts"
@@ -69,6 +69,25 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("w
       assert.include(full.stdout, "No space left on device")
       yield* memory.restart()
       assert.isFalse(yield* memory.files.exists("lost.txt"))
+    })
+  )
+
+  it.effect("gives its loop device back where the state directory is a symlink", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const base = yield* fs.realPath(yield* fs.makeTempDirectoryScoped())
+      yield* fs.makeDirectory(`${base}/real`)
+      yield* fs.symlink(`${base}/real`, `${base}/link`)
+      yield* Effect.gen(function* () {
+        const workspaces = yield* Workspace.Workspaces
+        const volume = `sbx-test-link-${process.pid}`
+        yield* Effect.addFinalizer(() => Effect.ignore(workspaces.remove(volume)))
+        yield* workspaces.create({ kind: "disk", volume, labels: {}, limitBytes: 4 * MiB, inodes: 64, uid: 100_000 })
+        assert.strictEqual(loopsBelow(`${base}/real`).length, 1)
+        assert.deepStrictEqual(yield* workspaces.images, [volume])
+        yield* workspaces.remove(volume)
+        assert.deepStrictEqual(loopsBelow(`${base}/real`), [])
+      }).pipe(Effect.provide(Layer.provide(Layer.fresh(Workspace.layer), layerWith(`${base}/link/`))))
     })
   )
 
