@@ -36,13 +36,16 @@ export class LeaseStoreFailed extends Schema.TaggedError<LeaseStoreFailed>()("Le
 
 export type LeaseRow = LeaseStore.LeaseRow
 
+/** The first lease of a process asks the engine which stale ones can be recovered. */
+export type AcquireError = UidsExhausted | LeaseStoreFailed | CallError
+
 export class UidLeases extends Context.Service<
   UidLeases,
   {
     /** Given back when the scope closes. */
-    readonly lease: (sandboxId: string) => Effect.Effect<number, UidsExhausted | LeaseStoreFailed, Scope.Scope>
+    readonly lease: (sandboxId: string) => Effect.Effect<number, AcquireError, Scope.Scope>
     /** Like `lease`, given back by `release`: for a holder that must first see its container gone. */
-    readonly acquire: (sandboxId: string) => Effect.Effect<number, UidsExhausted | LeaseStoreFailed>
+    readonly acquire: (sandboxId: string) => Effect.Effect<number, AcquireError>
     /** Absent is success. */
     readonly release: (uid: number, sandboxId: string) => Effect.Effect<void, LeaseStoreFailed>
     /** All leases on this engine, of all processes. */
@@ -52,7 +55,7 @@ export class UidLeases extends Context.Service<
   }
 >()("@sbx/core/UidLease") {}
 
-/** Leases in `<state directory>/leases.sqlite`; stale ones are recovered while it is built. */
+/** Leases in `<state directory>/leases.sqlite`; stale ones are recovered before the first is given, so that looking changes nothing. */
 export const layer: Layer.Layer<
   UidLeases,
   CallError | LeaseStoreFailed | Owner.OwnerUnknown,
@@ -71,13 +74,18 @@ export const layer: Layer.Layer<
       (open) => Effect.sync(() => open.close())
     )
     const table: Table = { engine, store, file, engineId: id, owner }
-    const recoverStale = recover(table).pipe(Effect.provideService(FileSystem, fs))
-    yield* recoverStale
+    let isFirst = true
+    const recoverStale = recover(table).pipe(
+      Effect.tap(() => Effect.sync(() => void (isFirst = false))),
+      Effect.provideService(FileSystem, fs)
+    )
+    const acquireOne = (sandboxId: string) =>
+      Effect.suspend(() => (isFirst ? recoverStale : Effect.void)).pipe(Effect.andThen(acquire(table, sandboxId)))
     const service = UidLeases.of({
-      acquire: (sandboxId) => acquire(table, sandboxId),
+      acquire: acquireOne,
       release: (uid, sandboxId) => attempt(file, () => store.give(id, uid, sandboxId)),
       lease: (sandboxId) =>
-        Effect.acquireRelease(acquire(table, sandboxId), (uid) =>
+        Effect.acquireRelease(acquireOne(sandboxId), (uid) =>
           Effect.ignore(service.release(uid, sandboxId), { log: "Warn" })
         ),
       list: attempt(file, () => store.rows(id)),

@@ -94,6 +94,29 @@ layer(services, { excludeTestServices: true, timeout: "60 seconds" })("uid lease
     })
   )
 
+  it.effect("of dead owners are listed until a lease is wanted: looking changes nothing", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const { id } = yield* (yield* Engine).info
+      const path = yield* fs.makeTempDirectoryScoped()
+      const store = LeaseStore.open(`${path}/leases.sqlite`)
+      const uid = store.take(id, "sbx_stale", Owner.toLabel({ ...(yield* Owner.current), startTicks: "1" }))
+      store.close()
+      yield* Effect.gen(function* () {
+        const leases = yield* UidLease.UidLeases
+        assert.deepStrictEqual(
+          (yield* leases.list).map((row) => row.uid),
+          [uid]
+        )
+        yield* leases.acquire("sbx_wanted")
+        assert.deepStrictEqual(
+          (yield* leases.list).map((row) => row.sandbox),
+          ["sbx_wanted"]
+        )
+      }).pipe(Effect.provide(Layer.provide(Layer.fresh(UidLease.layer), StateDir.layerWith(path))))
+    })
+  )
+
   it.effect("say when none is left, and when their table cannot be used", () =>
     Effect.gen(function* () {
       const engine = yield* Engine
@@ -118,7 +141,8 @@ layer(services, { excludeTestServices: true, timeout: "60 seconds" })("uid lease
         )
       )
       assert.strictEqual(exhausted._tag, "UidsExhausted")
-      const broken = yield* Effect.flip(Effect.scoped(Layer.build(at("/dev/null"))))
+      yield* fs.makeDirectory(`${directory}/bad/leases.sqlite`, { recursive: true })
+      const broken = yield* Effect.flip(Effect.scoped(Layer.build(at(`${directory}/bad`))))
       assert.strictEqual(broken._tag, "LeaseStoreFailed")
     })
   )
