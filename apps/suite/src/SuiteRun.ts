@@ -48,7 +48,7 @@ export const execute = Effect.fn("SuiteRun.execute")(function* (folder: RunFolde
   yield* describeEngine
   yield* Recovery.atStart({ directory: options.directory, own: yield* Journal })
   yield* ensureImages(options)
-  const missing = yield* missingCapabilities(options.scenarios)
+  const missing = yield* missingCapabilities(options)
   yield* progress.status("")
   yield* folder.started
   return yield* Effect.uninterruptibleMask((restore) =>
@@ -88,12 +88,18 @@ const ensureImages = Effect.fnUntraced(function* ({ scenarios, install }: SuiteR
 })
 
 /** Finds out what the engine can do where a scenario asks; it takes seconds. */
-const missingCapabilities = Effect.fnUntraced(function* (scenarios: ReadonlyArray<Scenario<Services>>) {
+export const missingCapabilities = Effect.fnUntraced(function* ({
+  scenarios,
+  install
+}: {
+  readonly scenarios: ReadonlyArray<Pick<Scenario<unknown>, "needs">>
+  readonly install: boolean
+}) {
   if (scenarios.every(({ needs }) => needs.length === 0)) return () => undefined
   const progress = yield* Progress
   const builder = yield* ImageBuilder
   yield* progress.status("finding out what the engine can do")
-  const { reference } = yield* builder.ensure(yield* recipeOf("tiny"), { onProgress: reportStep(progress) })
+  const { reference } = yield* builder.ensure(yield* recipeOf("tiny"), { install, onProgress: reportStep(progress) })
   const found = yield* EngineCapabilities.detect({ image: reference })
   return (need: string): string | undefined => {
     const capability = found.find(({ name }) => name === need)

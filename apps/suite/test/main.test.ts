@@ -57,6 +57,9 @@ describe.runIf(root)("without an engine", () => {
     assert.include(ended.stderr, "apt-get install")
     assert.notInclude(ended.stderr, "    at ")
     assert.strictEqual((await run(["events"], { cwd })).code, 2)
+    const test = await run(["test", "--no-install"], { cwd, before: hideSockets })
+    assert.deepInclude(test, { code: 4, stdout: "" })
+    assert.include(test.stderr, "taking packages was refused")
   })
 })
 
