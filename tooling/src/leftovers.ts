@@ -1,7 +1,10 @@
 /**
- * What a run left on the machine: `record FILE` before, `compare FILE` after. Looks from outside, through /proc and /sys only:
- * mounts, loop devices, network namespaces, engine processes, network interfaces. Exit code 1 when something is new.
+ * What a run left on the machine: `record FILE` before, `compare FILE` after. Looks from outside, through /proc, /sys and /tmp only:
+ * mounts, loop devices, network namespaces of engines, engine processes, containers' cgroups, network interfaces, temporary
+ * files. Exit code 1 when something is new. Namespaces of other programs are nobody's business here.
  */
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
 
 export type Census = Readonly<Record<string, ReadonlyArray<string>>>
@@ -21,11 +24,52 @@ const commandLine = (pid: string): string =>
 
 const enginePattern = /^\S*(?:dockerd|containerd|containerd-shim\S*|docker-proxy|runc|crun)(?: |$)/
 
-const mounts = (): ReadonlyArray<string> =>
-  readFileSync("/proc/self/mountinfo", "utf8")
+const enginePids = (): ReadonlyArray<string> => pids().filter((pid) => enginePattern.test(commandLine(pid)))
+
+/** Fields of proc_pid_mountinfo(5): the fourth is the root within the file system, the fifth the mount point. */
+const mountinfo = (pid: string): ReadonlyArray<ReadonlyArray<string>> =>
+  attempt(() => readFileSync(`/proc/${pid}/mountinfo`, "utf8"), "")
     .split("\n")
     .filter((line) => line !== "")
-    .map((line) => line.split(" ")[4] ?? "")
+    .map((line) => line.split(" "))
+
+/** Those that an engine's process is in, and those that outlive all processes because they are mounted (nsfs). */
+const networkNamespaces = (): ReadonlyArray<string> => {
+  const engines = enginePids()
+  const inUse = engines.map((pid) => attempt(() => readlinkSync(`/proc/${pid}/ns/net`), ""))
+  const mounted = ["self", ...engines].flatMap((pid) => mountinfo(pid).map((fields) => fields[3] ?? ""))
+  return [...new Set([...inUse, ...mounted])].filter((name) => name.startsWith("net:["))
+}
+
+const folders = (path: string): ReadonlyArray<string> =>
+  attempt(() => readdirSync(path, { withFileTypes: true }), [])
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+
+/**
+ * Ids of containers that have a cgroup, each once however many hierarchies hold it: below the engine's parent (`docker`, or
+ * `sbx-…` of the private engine) in every v1 hierarchy or in v2's only one, or a systemd scope.
+ */
+export const containerCgroups = (root: string): ReadonlyArray<string> => {
+  const parents = [root, ...folders(root).map((name) => join(root, name))].flatMap((hierarchy) =>
+    folders(hierarchy)
+      .filter((name) => name === "docker" || name === "system.slice" || name.startsWith("sbx-"))
+      .map((name) => join(hierarchy, name))
+  )
+  const ids = parents
+    .flatMap(folders)
+    .flatMap((name) => /^(?:docker-)?([0-9a-f]{64})(?:\.scope)?$/.exec(name)?.[1] ?? [])
+  return [...new Set(ids)].sort()
+}
+
+/** The packages that engine tests unpack once per machine and keep on purpose. */
+const keptInTemporary = "sbx-test-packages"
+
+/** Our entries of a folder for temporary files. */
+export const temporaryEntries = (folder: string): ReadonlyArray<string> =>
+  attempt(() => readdirSync(folder), [])
+    .filter((name) => name.startsWith("sbx-") && name !== keptInTemporary)
+    .map((name) => join(folder, name))
 
 const loops = (): ReadonlyArray<string> =>
   readdirSync("/sys/block")
@@ -35,15 +79,13 @@ const loops = (): ReadonlyArray<string> =>
 
 /** What of interest is on the machine now. */
 export const census = (): Census => ({
-  "engine process": pids()
-    .map(commandLine)
-    .filter((line) => enginePattern.test(line)),
+  "container cgroup": containerCgroups("/sys/fs/cgroup"),
+  "engine process": enginePids().map(commandLine),
   interface: readdirSync("/sys/class/net"),
   "loop device": loops(),
-  mount: mounts(),
-  "network namespace": [...new Set(pids().map((pid) => attempt(() => readlinkSync(`/proc/${pid}/ns/net`), "")))].filter(
-    (inode) => inode !== ""
-  )
+  mount: mountinfo("self").map((fields) => fields[4] ?? ""),
+  "network namespace": networkNamespaces(),
+  "temporary entry": temporaryEntries(tmpdir())
 })
 
 /** Lines `kind: thing` for each thing of `after` that occurs more often than in `before`. */
@@ -67,10 +109,14 @@ const main = (command: string | undefined, file: string | undefined): number => 
     writeFileSync(file, JSON.stringify(census()))
     return 0
   }
-  const left = added(JSON.parse(readFileSync(file, "utf8")), census())
+  const before = attempt(() => readFileSync(file, "utf8"), "")
+  if (before === "") {
+    console.error(`Could not compare: ${file} holds no record.\nRun \`leftovers.ts record ${file}\` first.`)
+    return 1
+  }
+  const left = added(JSON.parse(before), census())
   for (const line of left) console.error(`left behind: ${line}`)
-  if (left.length === 0)
-    console.error("nothing left behind: no engine process, interface, loop device, mount or network namespace is new")
+  if (left.length === 0) console.error(`nothing left behind: no ${Object.keys(census()).join(", ")} is new`)
   return left.length === 0 ? 0 : 1
 }
 
