@@ -36,8 +36,21 @@ describe("testTitles", () => {
     })
   }
 
+  for (const call of [
+    'it.runIf(here)("heals", f)',
+    'describe.skipIf(!here)("healing", f)',
+    'it.effect.skipIf(a)("x", f)'
+  ]) {
+    it(`reports the silent condition in ${call}`, () => {
+      const silent = 'console.log("skippable")\nlog("skipped: it, no engine")\n'
+      assert.deepStrictEqual(inTest(`${silent}${call}\n`), [`${path}:3 test-switch`])
+      assert.deepStrictEqual(inTest(`process.stderr.write(\`skipped: it, no ${"${engine}"}\`)\n${call}\n`), [])
+    })
+  }
+
   it("accepts conditions, reasons, and the words elsewhere", () => {
     const fine = [
+      'if (!here) console.error("skipped: healing, no engine")',
       'it.runIf(here)("heals", f)',
       'describe.skipIf(!here)("healing", f)',
       'it("heals", (ctx) => ctx.skip("no engine"))',

@@ -52,8 +52,8 @@ const patterns: ReadonlyArray<Pattern> = [
   },
   {
     rule: "machine-path",
-    // Not `/proc/<pid>/root/`, a place inside every Linux.
-    pattern: new RegExp(`(?<![\\w.~*}>$)-])/${anyOf("work", "root", "home/[a-z]\\w*")}/`, "g"),
+    // Not `/proc/<pid>/root/`, a place inside every Linux, nor a user of one letter, who is made up.
+    pattern: new RegExp(`(?<![\\w.~*}>$)-])/${anyOf("work", "root", "home/[a-z]\\w+")}/`, "g"),
     message: "is a path of one machine"
   },
   {

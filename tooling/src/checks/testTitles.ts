@@ -1,6 +1,6 @@
 /**
  * Tests: titles are present-tense statements without "should"; nothing is left focused, skipped or to do. A test that cannot
- * run somewhere uses `runIf`/`skipIf`, or the context's `skip("reason")`, and prints why.
+ * run somewhere uses the context's `skip("reason")`, or `runIf`/`skipIf` in a file that prints `skipped: <what>, <why>`.
  */
 import type { Finding } from "../Finding.ts"
 import type { Repository, TextFile } from "../Repository.ts"
@@ -13,6 +13,15 @@ const forbidden: Readonly<Record<string, string>> = {
   skip: "skipped: fix it, remove it, or use skipIf with a printed reason",
   todo: "not written"
 }
+
+const conditions = new Set(["runIf", "skipIf"])
+const printers = new Set([
+  "process.stderr.write",
+  "process.stdout.write",
+  "console.log",
+  "console.warn",
+  "console.error"
+])
 
 export const check = (repository: Repository): ReadonlyArray<Finding> => sources(repository).flatMap(judge)
 
@@ -27,6 +36,11 @@ function judge(file: TextFile): ReadonlyArray<Finding> {
       if (text !== undefined && /\bshould\b/i.test(text)) {
         found.push(findingAt(file, node.start, "test-title", `"${text}" says should; state what is`))
       }
+      const condition = isInnerCall(node) ? names.find((name) => conditions.has(name)) : undefined
+      if (condition !== undefined && !printsReason(file)) {
+        const message = `.${condition} may leave tests out and nothing prints "skipped: <what>, <why>"`
+        found.push(findingAt(file, node.start, "test-switch", message))
+      }
       for (const name of isInnerCall(node) ? [] : names) {
         const reason = Object.hasOwn(forbidden, name) ? forbidden[name] : undefined
         if (reason !== undefined)
@@ -35,6 +49,17 @@ function judge(file: TextFile): ReadonlyArray<Finding> {
     } else if (names.length > 1 && names.at(-1) === "skip" && first === undefined && isTest(file)) {
       found.push(findingAt(file, node.start, "test-switch", "skip() without a reason"))
     }
+  })
+  return found
+}
+
+/** Whether the file has a call that prints a text which begins with `skipped: `. */
+function printsReason(file: TextFile): boolean {
+  let found = false
+  walk(parse(file).program, (node) => {
+    if (node.type !== "CallExpression" || !printers.has(chain(child(node, "callee")).join("."))) return
+    const [first] = list(node, "arguments")
+    found ||= first !== undefined && literal(first)?.startsWith("skipped: ") === true
   })
   return found
 }
