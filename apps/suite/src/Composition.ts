@@ -14,7 +14,7 @@ import * as UidLease from "@sbx/core/UidLease"
 import * as Workspace from "@sbx/core/Workspace"
 import * as DistributionPackages from "@sbx/engine/DistributionPackages"
 import * as Docker from "@sbx/engine/Docker"
-import type { EngineEndpoint } from "@sbx/engine/Engine"
+import { Engine, type EngineEndpoint } from "@sbx/engine/Engine"
 import * as EngineLocator from "@sbx/engine/EngineLocator"
 import * as ImageBuilder from "@sbx/engine/ImageBuilder"
 import * as ImageRecipe from "@sbx/engine/ImageRecipe"
@@ -30,6 +30,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ExitStatus from "./ExitStatus.ts"
 import * as Images from "./Images.ts"
+import { absentEngine } from "./internal/absentEngine.ts"
+import { dockerHost } from "./internal/dockerHost.ts"
 import { report } from "./internal/stepProgress.ts"
 import * as Output from "./Output.ts"
 import * as Progress from "./Progress.ts"
@@ -39,14 +41,17 @@ export const terminal = Layer.mergeAll(Output.layer, Progress.layer, ExitStatus.
   Layer.provideMerge(NodeServices.layer)
 )
 
+/** Refuses a `DOCKER_HOST` that cannot be one. */
+const locator = EngineLocator.layer.pipe(Layer.provide(Layer.effectDiscard(dockerHost)))
+
 /** Where engines come from; building it asks nobody. */
-export const engines = EngineLocator.layer.pipe(
+export const engines = locator.pipe(
   Layer.provideMerge(PrivateEngine.layer),
   Layer.provideMerge(DistributionPackages.layer)
 )
 
 /** As {@link engines}, but the private engine is taken as it is: locating never starts it nor takes packages. */
-export const enginesAsTheyAre = EngineLocator.layer.pipe(
+export const enginesAsTheyAre = locator.pipe(
   Layer.provide(
     Layer.effect(
       PrivateEngine.PrivateEngine,
@@ -105,6 +110,10 @@ export const recovery = (options: EngineOptions) => reconciler.pipe(Layer.provid
 
 /** As {@link recovery}, for an engine that is known already. */
 export const recoveryOf = (endpoint: EngineEndpoint) => reconciler.pipe(Layer.provide(Docker.layer(endpoint)))
+
+/** As {@link recovery}, for what an engine that is no more left on this machine. */
+export const recoveryWithout = (engineId: string) =>
+  reconciler.pipe(Layer.provide(Layer.succeed(Engine, absentEngine(engineId))))
 
 /** What makes containers of its own says whose they are, so that a later process can remove what a killed one left. */
 const owned = ({ runId: run, journalPath }: RunPlace) =>

@@ -59,6 +59,23 @@ export const reap = Effect.fn("Recovery.reap")(function* (
   return yield* (yield* Reconciler).reconcile({ ...optionsOf(options), dryRun, settle })
 })
 
+/** Reconciles what is left on this machine only: journals wait for an engine to ask. */
+export const reapMachine = Effect.fn("Recovery.reapMachine")(function* (dryRun: boolean) {
+  return yield* (yield* Reconciler).reconcile({ dryRun })
+})
+
+/** One report of several. */
+export const together = (dryRun: boolean, reports: ReadonlyArray<ReconcileReport>): ReconcileReport => ({
+  dryRun,
+  objects: reports.flatMap(({ objects }) => objects),
+  inDoubt: reports.flatMap(({ inDoubt }) => inDoubt),
+  removed: reports.flatMap(({ removed }) => removed),
+  settled: reports.flatMap(({ settled }) => settled),
+  undone: reports.flatMap(({ undone }) => undone),
+  foreign: reports.flatMap(({ foreign }) => foreign),
+  failures: reports.flatMap(({ failures }) => failures)
+})
+
 /** Reconciles at the start of a command, and says so in one line where there was something to do. */
 export const atStart = Effect.fn("Recovery.atStart")(function* (options: RecoveryOptions) {
   const progress = yield* Progress

@@ -123,7 +123,6 @@ describe("the command line", () => {
     Effect.gen(function* () {
       const env = { DOCKER_HOST: "unix:///nowhere/docker.sock" }
       for (const args of [
-        ["engine", "status", "--json"],
         ["doctor", "--json"],
         ["images", "build"],
         ["reap", "--json"]
@@ -131,6 +130,39 @@ describe("the command line", () => {
         const { code, stdout, stderr } = yield* commandLine(args, env)
         assert.deepStrictEqual([code, stdout], [4, ""], args.join(" "))
         assert.include(stderr, "DOCKER_HOST unix:///nowhere/docker.sock")
+      }
+    })
+  )
+
+  it.live("answers for an explicit engine that does not run", () =>
+    Effect.gen(function* () {
+      const endpoint = "unix:///nowhere/docker.sock"
+      const { code, stdout, stderr } = yield* commandLine(["engine", "status", "--json"], { DOCKER_HOST: endpoint })
+      assert.deepStrictEqual(JSON.parse(stdout), { kind: "explicit", endpoint, running: false, version: null })
+      assert.strictEqual(code, 0)
+      assert.include(stderr, "no-socket")
+      const context = yield* commandLine(["engine", "status", "--json"], { DOCKER_CONTEXT: "far", HOME: "/nowhere" })
+      assert.deepStrictEqual(JSON.parse(context.stdout), {
+        kind: "context",
+        endpoint: "",
+        running: false,
+        version: null
+      })
+      assert.strictEqual(context.code, 0)
+    })
+  )
+
+  it.live("refuses a DOCKER_HOST that cannot be one with name, value and expectation", () =>
+    Effect.gen(function* () {
+      for (const value of ["ftp://engine", "/var/run/docker.sock", "unix://", "tcp://"]) {
+        for (const args of [["engine", "status", "--json"], ["doctor"], ["reap"], ["images", "build"]]) {
+          const { code, stdout, stderr } = yield* commandLine(args, { DOCKER_HOST: value })
+          assert.deepStrictEqual([code, stdout], [2, ""], `${args.join(" ")} ${value}`)
+          assert.include(
+            stderr,
+            `Could not use DOCKER_HOST: it is "${value}", expected unix:///path or tcp://host:port`
+          )
+        }
       }
     })
   )

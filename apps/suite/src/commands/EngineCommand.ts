@@ -1,11 +1,13 @@
 /** `sbx engine up|down|status`: sbx's private engine, and which engine would be used. */
 import * as Docker from "@sbx/engine/Docker"
-import { EngineLocator } from "@sbx/engine/EngineLocator"
+import type { EngineEndpoint } from "@sbx/engine/Engine"
+import { EngineLocator, type NoEngine } from "@sbx/engine/EngineLocator"
 import { PrivateEngine } from "@sbx/engine/PrivateEngine"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Command } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import * as Composition from "../Composition.ts"
+import { dockerHost } from "../internal/dockerHost.ts"
 import { install, json } from "../internal/flags.ts"
 import { report } from "../internal/stepProgress.ts"
 import { Output } from "../Output.ts"
@@ -33,12 +35,38 @@ const privateStatus = Effect.gen(function* () {
   return { ...status, version: version ?? null } satisfies Status
 })
 
-/** The engine that a run would use, without starting or taking anything. */
+/** An explicit engine that does not answer; what was tried goes to standard error. */
+const silent = Effect.fnUntraced(function* ({ tries }: NoEngine) {
+  const progress = yield* Progress
+  for (const { what, why } of tries) yield* progress.line(`${what}: ${why}`)
+  const host = yield* dockerHost
+  // `context <name> <address>`; a context that is not there has no address.
+  const endpoint = host ?? tries[0]?.what.split(" ")[2] ?? ""
+  const kind = host === undefined ? "context" : "explicit"
+  return { kind, endpoint, running: false, version: null } satisfies Status
+})
+
+/** It answered a moment ago and does not now, or speaks no version of ours. */
+const unusable = Effect.fnUntraced(function* ({ kind, address }: EngineEndpoint, error: Error) {
+  yield* (yield* Progress).line(error.message)
+  return { kind, endpoint: address, running: false, version: null } satisfies Status
+})
+
+const statusOf = (endpoint: EngineEndpoint): Effect.Effect<Status, never, Progress | PrivateEngine> =>
+  endpoint.kind === "private"
+    ? privateStatus
+    : Docker.make(endpoint).pipe(
+        Effect.flatMap((engine) => engine.info),
+        Effect.map(({ version }) => ({ kind: endpoint.kind, endpoint: endpoint.address, running: true, version })),
+        Effect.catch((error) => unusable(endpoint, error))
+      )
+
+/** The engine that a run would use, without starting or taking anything. That none answers is an answer. */
 const statusNow = Effect.gen(function* () {
-  const { kind, address } = yield* (yield* EngineLocator).locate()
-  if (kind === "private") return yield* privateStatus
-  const { version } = yield* (yield* Docker.make({ kind, address })).info
-  return { kind, endpoint: address, running: true, version } satisfies Status
+  return yield* (yield* EngineLocator).locate().pipe(
+    Effect.flatMap(({ kind, address }) => statusOf({ kind, address })),
+    Effect.catchTag("NoEngine", silent)
+  )
 }).pipe(Effect.scoped, Effect.provide(Composition.enginesAsTheyAre))
 
 const up = Command.make(
@@ -57,13 +85,18 @@ const up = Command.make(
   }, Effect.provide(Composition.engines))
 ).pipe(Command.withDescription("Start the private engine"))
 
+const force = Flag.Boolean("force").pipe(
+  Flag.withDescription("Stop it even while other processes use it; what they run ends"),
+  Flag.withDefault(false)
+)
+
 const down = Command.make(
   "down",
-  { json },
+  { json, force },
   Effect.fnUntraced(function* (input) {
     const progress = yield* Progress
     yield* progress.status("stopping the private engine")
-    yield* (yield* PrivateEngine).down
+    yield* (yield* PrivateEngine).down({ force: input.force })
     yield* progress.status("")
     yield* show(yield* privateStatus, input.json)
   }, Effect.provide(Composition.engines))

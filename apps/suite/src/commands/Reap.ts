@@ -1,13 +1,20 @@
 /** `sbx reap`: removes what dead runs left in the engine and on the machine; with `--dry-run` only lists it. */
 import { ReconcileReport } from "@sbx/core/Reconciler"
 import * as Verdict from "@sbx/core/Verdict"
+import type { EngineEndpoint } from "@sbx/engine/Engine"
+import { EngineLocator } from "@sbx/engine/EngineLocator"
+import { PrivateEngine } from "@sbx/engine/PrivateEngine"
 import * as Effect from "effect/Effect"
+import { FileSystem } from "effect/FileSystem"
 import { Command, Flag } from "effect/cli"
 import * as Composition from "../Composition.ts"
 import { ExitStatus } from "../ExitStatus.ts"
 import { json } from "../internal/flags.ts"
 import { printable } from "../internal/printable.ts"
+import { report as reportStep } from "../internal/stepProgress.ts"
+import { strayEngines } from "../internal/strayState.ts"
 import { Output } from "../Output.ts"
+import { Progress } from "../Progress.ts"
 import * as Recovery from "../Recovery.ts"
 
 const lines = (report: ReconcileReport): string => {
@@ -26,6 +33,36 @@ const lines = (report: ReconcileReport): string => {
   )
 }
 
+const reapAt = (dryRun: boolean, endpoint: EngineEndpoint) =>
+  Recovery.reap({ directory: process.cwd(), dryRun, settle: true }).pipe(
+    Effect.provide(Composition.recoveryOf(endpoint))
+  )
+
+/** Leases and images of engines that are no more. Where there are none, nothing is made to look into. */
+const reapMachine = Effect.fnUntraced(function* (dryRun: boolean) {
+  const reports = yield* Effect.forEach(yield* strayEngines, (id) =>
+    Recovery.reapMachine(dryRun).pipe(Effect.provide(Composition.recoveryWithout(id)))
+  )
+  return Recovery.together(dryRun, reports)
+})
+
+/** Never takes packages: where no engine was ever installed, nothing of ours can be in one. A stopped one is started to look. */
+const reapAnywhere = Effect.fnUntraced(function* (dryRun: boolean) {
+  const progress = yield* Progress
+  const { kind, address, tries } = yield* (yield* EngineLocator).locate()
+  if (kind !== "private") return yield* reapAt(dryRun, { kind, address })
+  for (const { what, why } of tries.filter(({ why }) => why !== "reachable" && !why.startsWith("no-socket"))) {
+    yield* progress.line(`not looked at: ${what}: ${why}`)
+  }
+  const engine = yield* PrivateEngine
+  const known = (yield* engine.status).running || (yield* (yield* FileSystem).exists(engine.home))
+  if (!known) return yield* reapMachine(dryRun)
+  const leased = engine.lease({ install: false, onProgress: reportStep(progress) })
+  return yield* Effect.andThen(leased, reapAt(dryRun, { kind, address })).pipe(
+    Effect.catchTag("InstallRefused", () => reapMachine(dryRun))
+  )
+})
+
 export const reap = Command.make(
   "reap",
   {
@@ -37,10 +74,7 @@ export const reap = Command.make(
     )
   },
   Effect.fnUntraced(function* (input) {
-    // Never takes packages: where no engine was ever installed, nothing of ours can be in one.
-    const report = yield* Recovery.reap({ directory: process.cwd(), dryRun: input.dryRun, settle: true }).pipe(
-      Effect.provide(Composition.recovery({ install: false }))
-    )
+    const report = yield* reapAnywhere(input.dryRun).pipe(Effect.scoped, Effect.provide(Composition.enginesAsTheyAre))
     const output = yield* Output
     if (input.json) yield* output.json(ReconcileReport, report)
     else yield* output.print(lines(report))

@@ -1,0 +1,15 @@
+/** Tests that need something of the machine. Where it lacks, one skipped test says what, on the terminal and in the report. */
+import { describe, it } from "@effect/vitest"
+
+/** As `describe.runIf`, with the reason why not. */
+export const describeIf =
+  (holds: boolean, reason: string) =>
+  (name: string, body: () => void): void => {
+    if (holds) return void describe(name, body)
+    describe(name, () => {
+      it("runs here", (context) => {
+        console.warn(`skipped "${name}": ${reason}`)
+        context.skip(reason)
+      })
+    })
+  }
