@@ -7,6 +7,7 @@ import { ReconcileReport } from "@sbx/core/Reconciler"
 import * as Schema from "effect/Schema"
 import { RunJson } from "../src/reporting/RunJson.ts"
 import { directory, run, start } from "./support/commandLine.ts"
+import { describeIf } from "./support/describeIf.ts"
 import { address, env, hang, hanging, objectsOf, scenario } from "./support/realEngine.ts"
 
 const decodeReap = Schema.decodeSync(Schema.fromJsonString(ReconcileReport))
@@ -96,7 +97,7 @@ const cuttable = async () => {
   return { endpoint: `unix://${socket}`, cut }
 }
 
-describe.runIf(address.startsWith("unix://"))("an engine that dies in mid-run", () => {
+describeIf(address.startsWith("unix://"), "only a local socket can be cut")("an engine that dies in mid-run", () => {
   it("makes the run inconclusive with the reason; the next command cleans up", async () => {
     const cwd = directory()
     const engine = await cuttable()

@@ -1,8 +1,8 @@
 // @effect-diagnostics processEnv:off -- the global set-up hands the engine over through the environment
-import { mkdtempSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
-import { assert, describe, it, layer } from "@effect/vitest"
+import { afterAll, assert, describe, it, layer } from "@effect/vitest"
 import * as Environment from "@sbx/core/Environment"
 import * as ScenarioRunner from "@sbx/core/ScenarioRunner"
 import { toTestOutcome } from "@sbx/core/Verdict"
@@ -18,6 +18,7 @@ import { address } from "./support/realEngine.ts"
 process.env["DOCKER_HOST"] = address
 
 const directory = mkdtempSync(path.join(tmpdir(), "sbx-scenarios-"))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
 const place = {
   runId: "run_vitest",
   journalPath: "",
