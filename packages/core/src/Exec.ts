@@ -46,21 +46,25 @@ const output = {
 
 const quoted = (argv: ReadonlyArray<string>) => argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`))
 
-/** The command did not end in time and was killed inside; the output so far is kept. */
+const fateOf = (rung: typeof KillRung.Type, detail: string) => {
+  if (rung === "pending-paused") return "its processes will die when the sandbox is resumed"
+  return rung === "not-killed" ? `killing its processes failed: ${detail}` : `its processes were killed (${rung})`
+}
+
+/** The command did not end in time and was killed inside, unless `rung` says otherwise; the output so far is kept. */
 export class ExecTimeout extends Schema.TaggedError<ExecTimeout>()("ExecTimeout", {
   sandboxId: Schema.String,
   argv: Schema.Array(Schema.String),
   timeoutMillis: Schema.Finite,
-  /** How its processes were reached; `pending-paused`: they die when the sandbox is resumed. */
+  /** How its processes were reached; `pending-paused`: they die when the sandbox is resumed; `not-killed`: see `detail`. */
   rung: KillRung,
+  /** Why the kill failed; empty when it did not. */
+  detail: Schema.String,
   ...output
 }) {
   readonly retryable = false
   override get message() {
-    const fate =
-      this.rung === "pending-paused"
-        ? "its processes will die when the sandbox is resumed"
-        : `its processes were killed (${this.rung})`
+    const fate = fateOf(this.rung, this.detail)
     return `Could not finish ${quoted(this.argv).join(" ")} in sandbox ${this.sandboxId}: no end within ${this.timeoutMillis} ms; ${fate}.\nGive it a longer timeout, or look at its output so far:\n${tail(this.stdout)}${tail(this.stderr)}`
   }
 }

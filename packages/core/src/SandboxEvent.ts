@@ -22,8 +22,15 @@ export const OutputDigest = Schema.Struct({
 })
 export type OutputDigest = typeof OutputDigest.Type
 
-/** The rung of the kill ladder that ended a process; see `KillRung` in `Sandbox.ts`. */
-export const KillRung = Schema.Literals(["host-pid", "kill-exec", "container", "already-dead", "pending-paused"])
+/** The rung of the kill ladder that ended a process; see `KillRung` in `Sandbox.ts`. `not-killed`: every rung failed. */
+export const KillRung = Schema.Literals([
+  "host-pid",
+  "kill-exec",
+  "container",
+  "already-dead",
+  "pending-paused",
+  "not-killed"
+])
 
 export const RecoveryDecision = Schema.Literals(["restart", "recreate", "give-up"])
 export type RecoveryDecision = typeof RecoveryDecision.Type

@@ -1,12 +1,15 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Engine } from "@sbx/engine/Engine"
+import { EngineFailure } from "@sbx/engine/EngineError"
 import { Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { start } from "../src/internal/execStart.ts"
 import { kill } from "../src/internal/killLadder.ts"
+import { internalsOf } from "../src/internal/sandboxInternals.ts"
 import { Sandboxes } from "../src/Sandboxes.ts"
 import { SandboxEvents } from "../src/SandboxEvent.ts"
-import { Journal } from "@sbx/journal/Journal"
+import { Journal, JournalUnavailable } from "@sbx/journal/Journal"
 import { eventually, processesWith } from "./support/hostView.ts"
-import { sandboxesLayer } from "./support/sandboxesLayer.ts"
+import { sandboxesLayer, withEngine } from "./support/sandboxesLayer.ts"
 
 const sandbox = Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.make())
 
@@ -80,6 +83,24 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("e
         assert.deepStrictEqual(processesWith(mark), [])
       }
       assert.strictEqual(yield* box.state, "running")
+    })
+  )
+
+  it.effect("kills what it started where the start cannot be recorded", () =>
+    Effect.gen(function* () {
+      const box = yield* sandbox
+      const mark = unique(11)
+      const context = internalsOf(box)?.context
+      assert(context !== undefined)
+      const full = new JournalUnavailable({ operation: "append to", reason: "DiskFull", detail: "no space" })
+      const recorder: typeof context.recorder = {
+        ...context.recorder,
+        report: (outcome) => (outcome._tag === "ExecStarted" ? Effect.fail(full) : context.recorder.report(outcome))
+      }
+      const request = { stdin: false, timeoutMillis: 0 }
+      const error = yield* Effect.flip(Effect.scoped(start({ ...context, recorder }, ["sleep", mark], {}, request)))
+      assert.strictEqual(error, full)
+      assert.deepStrictEqual(processesWith(mark), [])
     })
   )
 
@@ -337,4 +358,32 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("e
       })
     )
   })
+})
+
+let isBroken = false
+const broken = withEngine((engine) => ({
+  ...engine,
+  inspectContainer: (id) =>
+    Effect.suspend(() =>
+      isBroken
+        ? Effect.fail(new EngineFailure({ operation: "inspect container", status: 500, detail: "no memory" }))
+        : engine.inspectContainer(id)
+    )
+}))
+
+layer(broken, { excludeTestServices: true, timeout: "60 seconds" })("exec on an engine in trouble", (it) => {
+  it.effect("keeps the partial output, and records the timeout, where the kill fails", () =>
+    Effect.gen(function* () {
+      const box = yield* sandbox
+      isBroken = true
+      yield* Effect.addFinalizer(() => Effect.sync(() => void (isBroken = false)))
+      const error = yield* Effect.flip(box.exec(["sh", "-c", "echo begun; sleep 1000"], { timeout: "500 millis" }))
+      assert.strictEqual(error._tag, "ExecTimeout")
+      if (error._tag !== "ExecTimeout") return
+      assert.deepInclude({ ...error }, { stdout: "begun\n", rung: "not-killed" })
+      assert.include(error.message, "no memory")
+      const last = (yield* recorded(box.id)).at(-1)
+      assert.strictEqual(last?._tag === "ExecTimedOut" && last.rung, "not-killed")
+    })
+  )
 })

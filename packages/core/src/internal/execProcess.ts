@@ -135,8 +135,8 @@ const expire = Effect.fnUntraced(function* (
   fiber: Fiber.Fiber<number, RunError>
 ): Effect.fn.Return<never, ExecError> {
   // Not interruptible: a process past its time must not be left because its caller lost interest.
-  const rung = yield* Effect.uninterruptible(kill(context.engine, started.target, "KILL"))
-  if (rung !== "pending-paused") yield* Effect.timeoutOption(Fiber.await(fiber), drainDeadline)
+  const { rung, detail } = yield* Effect.uninterruptible(tryKill(context, started))
+  if (rung !== "pending-paused" && rung !== "not-killed") yield* Effect.timeoutOption(Fiber.await(fiber), drainDeadline)
   yield* context.recorder.report({
     _tag: "ExecTimedOut",
     atMillis: yield* Clock.currentTimeMillis,
@@ -145,8 +145,19 @@ const expire = Effect.fnUntraced(function* (
     rung,
     ...digests(captures)
   })
-  return yield* new ExecTimeout({ sandboxId: context.id, argv, timeoutMillis, rung, ...texts(captures) })
+  return yield* new ExecTimeout({ sandboxId: context.id, argv, timeoutMillis, rung, detail, ...texts(captures) })
 })
+
+/** What was captured is worth returning even when the kill fails. */
+const tryKill = (context: SandboxContext, started: StartedExec): Effect.Effect<Pick<ExecTimeout, "rung" | "detail">> =>
+  kill(context.engine, started.target, "KILL").pipe(
+    // With its container.
+    Effect.catchTag("ObjectNotFound", () => Effect.succeed("already-dead" as const)),
+    Effect.match({
+      onSuccess: (rung) => ({ rung, detail: "" }),
+      onFailure: (error) => ({ rung: "not-killed" as const, detail: error.message })
+    })
+  )
 
 /** Nobody waits for it any more: kill it and say that its code will not be known. */
 const abandon = (context: SandboxContext, started: StartedExec, reason: string): Effect.Effect<void> =>

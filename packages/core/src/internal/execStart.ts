@@ -12,7 +12,7 @@ import type { ExecOptions } from "../Sandbox.ts"
 import type { SandboxSpec } from "../SandboxSpec.ts"
 import { makeId } from "../SandboxId.ts"
 import { sha256 } from "./digest.ts"
-import { type KillTarget, markerName } from "./killLadder.ts"
+import { kill, type KillTarget, markerName } from "./killLadder.ts"
 import { observe, type Recorder } from "./sandboxRecorder.ts"
 
 /** What operations on one sandbox share. */
@@ -100,14 +100,18 @@ export const start = Effect.fnUntraced(function* (
       Effect.catchTag("EngineConflict", (error) => refused(context, error)),
       Effect.catchTag("InvalidRequest", (error) => invalid(context, argv, error))
     )
-  yield* context.recorder.report({
-    _tag: "ExecStarted",
-    atMillis: yield* Clock.currentTimeMillis,
-    execKey,
-    execId: connection.execId
-  })
-  const target = { marker: execKey, execId: connection.execId, user: options.user ?? context.user }
-  return { execKey, connection, startedNanos, target: { ...target, containerId: context.containerId() } }
+  const target: KillTarget = {
+    containerId: context.containerId(),
+    marker: execKey,
+    execId: connection.execId,
+    user: options.user ?? context.user
+  }
+  const atMillis = yield* Clock.currentTimeMillis
+  yield* context.recorder.report({ _tag: "ExecStarted", atMillis, execKey, execId: connection.execId }).pipe(
+    // Whoever asked gets an error and no handle: nobody else could end it.
+    Effect.tapError(() => Effect.ignore(kill(context.engine, target, "KILL"), { log: "Warn" }))
+  )
+  return { execKey, connection, startedNanos, target }
 }, Effect.uninterruptible)
 
 const notRunning = (context: SandboxContext, state: string) =>
