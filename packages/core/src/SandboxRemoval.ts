@@ -32,6 +32,8 @@ export interface Remains {
   uid: number | undefined
   /** The engine was asked to create the container, whatever became of it. */
   asked: boolean
+  /** Until when (milliseconds since the epoch) the engine may still make the volume; absent once it has answered. */
+  volumeUntil: number | undefined
   removed: boolean
 }
 
@@ -82,6 +84,7 @@ const steps = Effect.fnUntraced(function* (
     yield* settle(engine, remains)
   }
   yield* Effect.retry(workspaces.remove(remains.volume), patience)
+  yield* settleVolume(workspaces, remains)
   if (remains.uid !== undefined) yield* leases.release(remains.uid, remains.sandboxId)
   if (!isTerminal(recorder.state()) && recorder.state().status !== "requested") {
     yield* recorder
@@ -116,6 +119,17 @@ const settle = Effect.fnUntraced(function* (
       Effect.repeat({ schedule: Schedule.spaced("500 millis"), until: (now) => now >= create.deadlineMillis })
     )
 })
+
+/** The same for the volume. */
+const settleVolume = (workspaces: Workspaces["Service"], { volume, volumeUntil }: Remains) =>
+  volumeUntil === undefined
+    ? Effect.void
+    : workspaces
+        .remove(volume)
+        .pipe(
+          Effect.andThen(Clock.currentTimeMillis),
+          Effect.repeat({ schedule: Schedule.spaced("500 millis"), until: (now) => now >= volumeUntil })
+        )
 
 const failed = Effect.fnUntraced(function* (remains: Remains, detail: string) {
   const { sandboxId, containerName, volume, recorder } = remains

@@ -213,6 +213,7 @@ const enlist = Effect.fnUntraced(function* (house: House) {
     recorder: yield* Recorder.make(journal, sandboxId),
     uid: undefined,
     asked: false,
+    volumeUntil: undefined,
     removed: false
   }
   yield* Effect.addFinalizer((exit) => retire(house, remains, exit))

@@ -4,7 +4,7 @@
  */
 import type { VolumeSummary } from "@sbx/engine/Engine"
 import { Engine } from "@sbx/engine/Engine"
-import type { CallError, EngineConflict, InvalidRequest } from "@sbx/engine/EngineError"
+import { type CallError, type EngineConflict, EngineTimeout, type InvalidRequest } from "@sbx/engine/EngineError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { FileSystem } from "effect/FileSystem"
@@ -51,6 +51,9 @@ export interface WorkspaceRequest {
   readonly uid: number
 }
 
+/** How long the engine may take to make a volume. */
+export const volumeDeadlineMillis = 10_000
+
 export type CreateError = CallError | EngineConflict | InvalidRequest | WorkspaceUnsupported | WorkspaceFailed
 export type RemoveError = CallError | EngineConflict | WorkspaceFailed
 
@@ -61,7 +64,10 @@ export class Workspaces extends Context.Service<
     readonly diskObstacle: string | undefined
     /** The kind to use. `auto` is disk where possible, else memory: the only case in which memory stands in for disk. */
     readonly choose: (requested: WorkspaceKind | "auto") => Effect.Effect<WorkspaceKind, WorkspaceUnsupported>
-    /** Not undone on failure or interrupt: whoever calls removes by name. */
+    /**
+     * Not interruptible; ends within 30 s. Not undone on failure: whoever calls removes by name, and after a `CallError` does so
+     * until {@link volumeDeadlineMillis} from the call have passed, because the engine may still make the volume.
+     */
     readonly create: (request: WorkspaceRequest) => Effect.Effect<VolumeSummary, CreateError>
     /** Volume, loop device, image; absent is success. The volume must not be in use. */
     readonly remove: (volume: string) => Effect.Effect<void, RemoveError>
@@ -123,29 +129,28 @@ const create = Effect.fnUntraced(function* (
   yield* choose(place, request.kind)
   if (request.kind === "memory") {
     const o = `size=${limitBytes},nr_inodes=${inodes},uid=${uid},gid=${uid},mode=0700,nosuid,nodev`
-    return yield* place.engine.createVolume({
-      name: volume,
-      labels,
-      driverOptions: { type: "tmpfs", device: "tmpfs", o }
-    })
+    return yield* makeVolume(place, { name: volume, labels, driverOptions: { type: "tmpfs", device: "tmpfs", o } })
   }
-  // Uninterruptible: a killed shell would leave a losetup that attaches after the caller's clean-up has looked.
+  // A killed shell would leave a losetup that attaches after the caller's clean-up has looked.
   const device = yield* LoopVolume.attach(place.host, {
     image: imageOf(place, volume),
     lock: place.lock,
     limitBytes,
     inodes,
     uid
-  }).pipe(
-    Effect.uninterruptible,
-    Effect.mapError(({ detail }) => new WorkspaceFailed({ operation: "make", volume, detail }))
+  }).pipe(Effect.mapError(({ detail }) => new WorkspaceFailed({ operation: "make", volume, detail })))
+  return yield* makeVolume(place, { name: volume, labels, driverOptions: { type: "ext4", device, o: "nosuid,nodev" } })
+}, Effect.uninterruptible)
+
+/** Bounded, as it cannot be interrupted: the engine may finish an aborted call after the caller's clean-up has looked. */
+const makeVolume = (place: Place, spec: Parameters<Engine["Service"]["createVolume"]>[0]) =>
+  place.engine.createVolume(spec).pipe(
+    Effect.interruptible,
+    Effect.timeoutOrElse({
+      duration: volumeDeadlineMillis,
+      orElse: () => Effect.fail(new EngineTimeout({ operation: "create volume", timeoutMillis: volumeDeadlineMillis }))
+    })
   )
-  return yield* place.engine.createVolume({
-    name: volume,
-    labels,
-    driverOptions: { type: "ext4", device, o: "nosuid,nodev" }
-  })
-})
 
 const remove = Effect.fnUntraced(function* (place: Place, volume: string): Effect.fn.Return<void, RemoveError> {
   yield* place.engine.removeVolume(volume)

@@ -128,7 +128,8 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "120 seconds" })("
       assert.strictEqual(new Set(boxes.map(({ id }) => id)).size, 5)
       const lastCreated = Math.max(...boxes.map(({ createdAtMillis }) => createdAtMillis))
       const firstStarted = Math.min(...boxes.map(({ startedAtMillis }) => startedAtMillis))
-      assert.isBelow(lastCreated - firstStarted, 2000)
+      // One after the other, the first would have been started before the last was created.
+      assert.isBelow(lastCreated, firstStarted)
       const ids = yield* Effect.forEach(boxes, (box) => box.execOk(["id", "-u"]), { concurrency: "unbounded" })
       assert.deepStrictEqual(
         ids.map(({ stdout }) => Number(stdout)),
@@ -286,6 +287,79 @@ describe("sandboxes on an engine in trouble", () => {
         assert.strictEqual((yield* factsOf(box?.id ?? "")).at(-1)?._tag, "RemoveFailed")
         yield* box?.remove ?? Effect.void
         yield* nothingLeft
+      })
+    )
+  })
+
+  const asked = Deferred.makeUnsafe<void>()
+  const volumeMade = Deferred.makeUnsafe<void>()
+  const aborted = withEngine((engine) => ({
+    ...engine,
+    // An engine finishes what it was asked for, whether the caller still listens or not.
+    createVolume: (spec) =>
+      Deferred.succeed(asked, undefined).pipe(
+        Effect.andThen(Effect.delay(engine.createVolume(spec), "1500 millis")),
+        Effect.tap(() => Deferred.succeed(volumeMade, undefined)),
+        Effect.forkDetach,
+        Effect.flatMap(Fiber.join)
+      )
+  }))
+
+  layer(aborted, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    it.effect("leave no volume when interrupted while the engine makes it", () =>
+      Effect.gen(function* () {
+        const { make } = yield* Sandboxes
+        const fiber = yield* Effect.forkChild(Effect.scoped(make({ disk: "4M" })))
+        yield* Deferred.await(asked)
+        yield* Fiber.interrupt(fiber)
+        yield* Deferred.await(volumeMade)
+        yield* nothingLeft
+      })
+    )
+  })
+
+  const lateVolume = withEngine((engine) => ({
+    ...engine,
+    createVolume: (spec) =>
+      engine
+        .createVolume(spec)
+        .pipe(
+          Effect.delay("1500 millis"),
+          Effect.forkDetach,
+          Effect.andThen(new EngineTimeout({ operation: "create volume", timeoutMillis: 1 }))
+        )
+  }))
+
+  layer(lateVolume, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    it.effect("remove a volume that the engine makes after the caller has given up", () =>
+      Effect.gen(function* () {
+        const { make } = yield* Sandboxes
+        const exit = yield* Effect.exit(Effect.scoped(make({ disk: "4M" })))
+        assert.include(String(exit), "EngineTimeout")
+        yield* nothingLeft
+      })
+    )
+  })
+
+  const inGap = Deferred.makeUnsafe<void>()
+  const gap = withEngine((engine) => ({
+    ...engine,
+    createVolume: (spec) =>
+      Effect.tap(engine.createVolume(spec), () =>
+        Effect.andThen(Deferred.succeed(inGap, undefined), Effect.sleep("300 millis"))
+      )
+  }))
+
+  layer(gap, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    it.effect("leave nothing when interrupted between volume and container", () =>
+      Effect.gen(function* () {
+        const { make } = yield* Sandboxes
+        const fiber = yield* Effect.forkChild(Effect.scoped(make({ disk: "4M" })))
+        yield* Deferred.await(inGap)
+        yield* Fiber.interrupt(fiber)
+        yield* nothingLeft
+        const journal = yield* Journal
+        assert.deepStrictEqual(yield* journal.streams({ category: "sandbox", open: true }), [])
       })
     )
   })

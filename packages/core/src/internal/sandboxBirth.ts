@@ -12,7 +12,7 @@ import * as SandboxLabels from "../SandboxLabels.ts"
 import type { Remains } from "../SandboxRemoval.ts"
 import type { SandboxSpec } from "../SandboxSpec.ts"
 import type { LeaseStoreFailed, UidLeases, UidsExhausted } from "../UidLease.ts"
-import type { CreateError, Workspaces } from "../Workspace.ts"
+import { type CreateError, volumeDeadlineMillis, type WorkspaceRequest, type Workspaces } from "../Workspace.ts"
 import { canonicalJson, sha256 } from "./digest.ts"
 import { observe } from "./sandboxRecorder.ts"
 
@@ -121,14 +121,15 @@ const create = Effect.fnUntraced(function* (
 ) {
   const { engine, workspaces, cgroupVersion } = midwife
   const { containerName, volume } = remains
-  yield* workspaces.create({
+  const request = {
     kind: spec.workspace.kind,
     volume,
     labels: labels.volume,
     limitBytes: spec.limits.diskBytes,
     inodes: spec.limits.diskInodes,
     uid
-  })
+  }
+  yield* makeWorkspace(workspaces, remains, request)
   // Not interruptible: a call given up half-way may still make a container, later; and what was made must be on record.
   return yield* Effect.uninterruptible(
     Effect.gen(function* () {
@@ -145,6 +146,23 @@ const create = Effect.fnUntraced(function* (
     })
   )
 })
+
+/** Not interruptible, so that it is known whether the engine has answered. */
+const makeWorkspace = Effect.fnUntraced(function* (
+  workspaces: Workspaces["Service"],
+  remains: Remains,
+  request: WorkspaceRequest
+): Effect.fn.Return<void, CreateError> {
+  const startedAt = yield* Clock.currentTimeMillis
+  yield* workspaces.create(request).pipe(
+    Effect.tapError((error) =>
+      Effect.sync(() => {
+        const isAnswer = isRefusal(error) || error._tag === "WorkspaceFailed" || error._tag === "WorkspaceUnsupported"
+        remains.volumeUntil = isAnswer ? undefined : startedAt + volumeDeadlineMillis
+      })
+    )
+  )
+}, Effect.uninterruptible)
 
 const overdue = new EngineTimeout({ operation: "create container", timeoutMillis: createDeadlineMillis })
 
