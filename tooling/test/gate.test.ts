@@ -12,6 +12,12 @@ const report = (cases: string) => `<testsuites failures="0" errors="0"><testsuit
 const one = '<testcase name="a"/>'
 const stub = "#!/bin/sh\n"
 
+const census = `import * as fs from "node:fs"
+const [command, file] = process.argv.slice(2)
+if (command === "record") fs.writeFileSync(file, "[]")
+else JSON.parse(fs.readFileSync(file, "utf8"))
+`
+
 /** Steps do nothing; `./sbx test` writes a report of one passed test. */
 const green: Files = {
   ".ci/run": gateText,
@@ -23,11 +29,7 @@ const green: Files = {
   "node_modules/.bin/knip": stub,
   "tooling/src/check.ts": "",
   "tooling/src/runExamples.ts": "",
-  "tooling/src/leftovers.ts": `import * as fs from "node:fs"
-const [command, file] = process.argv.slice(2)
-if (command === "record") fs.writeFileSync(file, "[]")
-else JSON.parse(fs.readFileSync(file, "utf8"))
-`
+  "tooling/src/leftovers.ts": census
 }
 
 const gate = (files: Files, installed = true) => {
@@ -67,7 +69,7 @@ describe("the gate", () => {
       stderr: ""
     })
     assert.deepStrictEqual(gate({ sbx: stub }), { status: 1, last: "0 passed, 1 failed", stderr: "" })
-    const leftovers = `${green["tooling/src/leftovers.ts"]}if (command === "compare") process.exitCode = 1\n`
+    const leftovers = `${census}if (command === "compare") process.exitCode = 1\n`
     assert.deepStrictEqual(gate({ "tooling/src/leftovers.ts": leftovers }), {
       status: 1,
       last: "1 passed, 1 failed",
