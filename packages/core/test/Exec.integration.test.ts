@@ -95,7 +95,13 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("e
       const full = new JournalUnavailable({ operation: "append to", reason: "DiskFull", detail: "no space" })
       const recorder: typeof context.recorder = {
         ...context.recorder,
-        report: (outcome) => (outcome._tag === "ExecStarted" ? Effect.fail(full) : context.recorder.report(outcome))
+        report: (outcome) =>
+          outcome._tag === "ExecStarted"
+            ? eventually(
+                Effect.sync(() => processesWith(mark)),
+                (pids) => pids.length > 0
+              ).pipe(Effect.orDie, Effect.andThen(Effect.fail(full)))
+            : context.recorder.report(outcome)
       }
       const request = { stdin: false, timeoutMillis: 0 }
       const error = yield* Effect.flip(Effect.scoped(start({ ...context, recorder }, ["sleep", mark], {}, request)))
@@ -380,7 +386,7 @@ layer(broken, { excludeTestServices: true, timeout: "60 seconds" })("exec on an 
       const error = yield* Effect.flip(box.exec(["sh", "-c", "echo begun; sleep 1000"], { timeout: "500 millis" }))
       assert.strictEqual(error._tag, "ExecTimeout")
       if (error._tag !== "ExecTimeout") return
-      assert.deepInclude({ ...error }, { stdout: "begun\n", rung: "not-killed" })
+      assert.deepStrictEqual([error.stdout, error.rung], ["begun\n", "not-killed"])
       assert.include(error.message, "no memory")
       const last = (yield* recorded(box.id)).at(-1)
       assert.strictEqual(last?._tag === "ExecTimedOut" && last.rung, "not-killed")

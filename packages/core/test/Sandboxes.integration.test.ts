@@ -318,16 +318,16 @@ describe("sandboxes on an engine in trouble", () => {
     )
   })
 
+  const lateMade = Deferred.makeUnsafe<void>()
   const lateVolume = withEngine((engine) => ({
     ...engine,
     createVolume: (spec) =>
-      engine
-        .createVolume(spec)
-        .pipe(
-          Effect.delay("1500 millis"),
-          Effect.forkDetach,
-          Effect.andThen(new EngineTimeout({ operation: "create volume", timeoutMillis: 1 }))
-        )
+      engine.createVolume(spec).pipe(
+        Effect.delay("1500 millis"),
+        Effect.tap(() => Deferred.succeed(lateMade, undefined)),
+        Effect.forkDetach,
+        Effect.andThen(new EngineTimeout({ operation: "create volume", timeoutMillis: 1 }))
+      )
   }))
 
   layer(lateVolume, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
@@ -336,6 +336,7 @@ describe("sandboxes on an engine in trouble", () => {
         const { make } = yield* Sandboxes
         const exit = yield* Effect.exit(Effect.scoped(make({ disk: "4M" })))
         assert.include(String(exit), "EngineTimeout")
+        yield* Deferred.await(lateMade)
         yield* nothingLeft
       })
     )
