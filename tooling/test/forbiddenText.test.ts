@@ -67,4 +67,13 @@ describe("forbiddenText", () => {
     ]
     assert.deepStrictEqual(inFile(fine.join("\n")), [])
   })
+
+  it("lets the lockfile name no host at all", () => {
+    const resolution = `resolution: {integrity: sha512-x, tarball: https://packages.example/a.tgz}\n`
+    assert.deepStrictEqual(places(check(plant({ "pnpm-lock.yaml": `a:\n${resolution}` }))), [
+      "pnpm-lock.yaml:2 registry-host"
+    ])
+    assert.deepStrictEqual(check(plant({ "pnpm-lock.yaml": "resolution: {integrity: sha512-x}\n" })), [])
+    assert.deepStrictEqual(check(plant({ "docs/a.md": resolution })), [])
+  })
 })

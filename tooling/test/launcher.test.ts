@@ -10,9 +10,10 @@ const launcher = fs.readFileSync(path.join(import.meta.dirname, "../../sbx"), "u
 const needed = ["dirname", "readlink", "flock", "cat"]
 
 /** Runs it with nothing on the path but `programs` and a few of the system's. */
-const launch = (programs: Files) => {
+const launch = (programs: Files, files: Files = {}) => {
   const root = plantAt({
     sbx: launcher,
+    ...files,
     ...Object.fromEntries(Object.entries(programs).map(([name, text]) => [`bin/${name}`, text])),
     "bin/.keep": ""
   })
@@ -56,6 +57,19 @@ describe("./sbx", () => {
       assert.strictEqual(code, 3)
       assert.match(text, /npx -y pnpm@\S+ install --frozen-lockfile\n/)
       assert.include(text, "Could not install the dependencies")
+    }
+  })
+
+  it("refuses where no Node 24 was installed and the user's own is older, or absent", () => {
+    const stamp = { "node_modules/.sbx-installed": "" }
+    const own = "#!/bin/sh\necho 22\n"
+    for (const [programs, found] of [
+      [{ node: own }, "22"],
+      [{}, "absent"]
+    ] as const) {
+      const { code, text } = launch(programs, stamp)
+      assert.strictEqual(code, 2)
+      assert.include(text, `no Node 24 is packaged for this platform and the one on PATH is ${found}.`)
     }
   })
 })

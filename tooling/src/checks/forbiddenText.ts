@@ -74,10 +74,17 @@ const patterns: ReadonlyArray<Pattern> = [
   }
 ]
 
+/** Any host at all: integrity hashes say what a package is, the user's configuration where it comes from. */
+const inLockfile: Pattern = {
+  rule: "registry-host",
+  pattern: /\b(?:https?|git\+\w+):\/\/[^\s,}]+/g,
+  message: "names a host"
+}
+
 export const check = (repository: Repository): ReadonlyArray<Finding> => repository.files.flatMap(judge)
 
 function judge(file: TextFile): ReadonlyArray<Finding> {
-  return patterns.flatMap(({ rule, pattern, message }) =>
+  return (file.path === "pnpm-lock.yaml" ? [...patterns, inLockfile] : patterns).flatMap(({ rule, pattern, message }) =>
     Array.from(file.text.matchAll(pattern), (match) => ({
       path: file.path,
       line: lineAt(file.text, match.index),
