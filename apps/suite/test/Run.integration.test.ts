@@ -120,6 +120,21 @@ describe("a run", () => {
       assert.deepStrictEqual(await objectsOf(said.runId), [])
     })
   }
+
+  it("interrupted with its whole process group, as by Ctrl-C, removes everything", async () => {
+    const cwd = directory()
+    const started = start(["run", "--json", scenario(cwd, "hang", hang)], { cwd, env: env(), group: true })
+    await started.says(hanging)
+    const runId = readlinkSync(path.join(cwd, ".sbx/runs/last"))
+    assert.isNotEmpty(await objectsOf(runId))
+    const { pid } = started.child
+    assert.isDefined(pid)
+    process.kill(-pid, "SIGINT")
+    const ended = await started.ended
+    assert.deepInclude(ended, { code: 130, signal: null }, ended.stderr)
+    assert.deepInclude(decodeRun(ended.stdout), { runId, verdict: "unknown" })
+    assert.deepStrictEqual(await objectsOf(runId), [])
+  })
 })
 
 describe("following the events", () => {

@@ -65,7 +65,10 @@ const verdict = (capabilities: Diagnosis["capabilities"]): Verdict.Verdict =>
   Verdict.mergeAll(
     capabilities
       .filter(({ required }) => required)
-      .map(({ verdict, name, found }) => (verdict === "pass" ? Verdict.pass : Verdict[verdict](`${name}: ${found}`)))
+      .map(({ verdict, name, found }) => {
+        if (verdict === "pass") return Verdict.pass
+        return verdict === "fail" ? Verdict.fail(`${name}: ${found}`) : Verdict.unknown(`${name}: ${found}`)
+      })
   )
 
 export const doctor = Command.make(

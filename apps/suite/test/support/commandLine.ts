@@ -35,6 +35,8 @@ export interface Place {
   readonly env?: Readonly<Record<string, string>>
   /** Runs before the program, by a shell, in the same process. */
   readonly before?: string
+  /** In a process group of its own, whose id is the child's. */
+  readonly group?: boolean
 }
 
 /** util-linux, unshare(1): a mount namespace of its own. */
@@ -49,9 +51,9 @@ const isolated = (cwd: string): Readonly<Record<string, string>> => ({
   NODE_COMPILE_CACHE: fileURLToPath(new URL("../../../../node_modules/.cache/sbx-compile", import.meta.url))
 })
 
-export const start = (args: ReadonlyArray<string>, { cwd, env, before }: Place): Started => {
+export const start = (args: ReadonlyArray<string>, { cwd, env, before, group = false }: Place): Started => {
   const command = ["--conditions=@sbx/source", main, ...args]
-  const options = { cwd, env: { ...isolated(cwd), ...env } }
+  const options = { cwd, env: { ...isolated(cwd), ...env }, detached: group }
   const child =
     before === undefined
       ? spawn(process.execPath, command, options)

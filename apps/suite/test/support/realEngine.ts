@@ -33,12 +33,14 @@ export const objectsOf = (runId: string): Promise<ReadonlyArray<string>> =>
   }).pipe(Effect.provide(Docker.layer({ kind: "explicit", address })), Effect.runPromise)
 
 const imports = [
+  'import { FailureInjector } from "@sbx/chaos/FailureInjector"',
+  'import { cpuStress } from "@sbx/chaos/Fault"',
   'import { Sandboxes } from "@sbx/core/Sandboxes"',
   'import * as Scenario from "@sbx/core/Scenario"',
   'import * as Effect from "effect/Effect"'
 ]
 
-/** Writes a file of one scenario; `body` may use `sandbox`, `context` and `Effect`. */
+/** Writes a file of one scenario; `body` may use `sandbox`, `context`, `Effect`, `Sandboxes` and faults. */
 export const scenario = (cwd: string, name: string, body: string, options = "{}"): string => {
   const text = [
     ...imports,
