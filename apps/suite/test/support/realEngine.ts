@@ -32,6 +32,18 @@ export const objectsOf = (runId: string): Promise<ReadonlyArray<string>> =>
     return [...containers, ...volumes].map(({ name }) => name)
   }).pipe(Effect.provide(Docker.layer({ kind: "explicit", address })), Effect.runPromise)
 
+const onEngine = <A, E>(program: Effect.Effect<A, E, Engine>): Promise<A> =>
+  Effect.runPromise(Effect.provide(program, Docker.layer({ kind: "explicit", address })))
+
+/** Status of a container by the engine's own word, or that it has none of that id. */
+export const stateOf = (containerId: string): Promise<string> =>
+  onEngine(
+    Effect.flatMap(Engine, (engine) => engine.inspectContainer(containerId)).pipe(
+      Effect.map(({ state }) => state.status),
+      Effect.catchTag("ObjectNotFound", () => Effect.succeed("absent"))
+    )
+  )
+
 const imports = [
   'import { FailureInjector } from "@sbx/chaos/FailureInjector"',
   'import { cpuStress } from "@sbx/chaos/Fault"',
