@@ -17,6 +17,7 @@ import type { PackagesError } from "./PackagesError.ts"
 import { type EnginePaths, enginePaths, isRoot, resolveExisting } from "./internal/privateEngine/enginePaths.ts"
 import { answeringEngine, becomesServing, isServing, logTail } from "./internal/privateEngine/engineState.ts"
 import { holdLock, type LockTimeout } from "./internal/privateEngine/fileLock.ts"
+import { lockClients } from "./internal/privateEngine/lockHolders.ts"
 import { listLeftovers } from "./internal/privateEngine/leftovers.ts"
 import { ensureSupervisor, launch } from "./internal/privateEngine/launch.ts"
 import { sweep } from "./internal/privateEngine/sweep.ts"
@@ -73,6 +74,22 @@ export class PrivateEngineLeftovers extends Schema.TaggedError<PrivateEngineLeft
   }
 }
 
+/** Live clients hold leases: ending it would end what they run. */
+export class PrivateEngineInUse extends Schema.TaggedError<PrivateEngineInUse>()("PrivateEngineInUse", {
+  endpoint: Schema.String,
+  /** Empty when the kernel does not show them, e.g. those of another pid namespace. */
+  holders: Schema.Array(Schema.Struct({ pid: Schema.Finite, command: Schema.String }))
+}) {
+  override get message() {
+    const holders = this.holders.map(({ pid, command }) => `  process ${pid}: ${command}`)
+    return [
+      `Could not stop the private engine at ${this.endpoint}: ${this.holders.length || "some"} process(es) use it.`,
+      ...holders,
+      "Wait until they end, or stop it under them with `./sbx engine down --force`."
+    ].join("\n")
+  }
+}
+
 export type UpError =
   | PrivateEngineUnsupported
   | PrivateEngineStartFailed
@@ -80,7 +97,12 @@ export type UpError =
   | LockTimeout
   | PackagesError
 
-export type DownError = PrivateEngineUnsupported | PrivateEngineLeftovers | LockTimeout | PlatformError.PlatformError
+export type DownError =
+  | PrivateEngineUnsupported
+  | PrivateEngineInUse
+  | PrivateEngineLeftovers
+  | LockTimeout
+  | PlatformError.PlatformError
 
 /** `fraction` from 0 to 1 where it is known. */
 export type EngineProgress =
@@ -93,6 +115,11 @@ export interface UpOptions {
   readonly onProgress?: (progress: EngineProgress) => Effect.Effect<void>
 }
 
+export interface DownOptions {
+  /** True: end it even while clients hold leases. Default false. */
+  readonly force?: boolean
+}
+
 export interface PrivateEngineShape {
   /** Where the engine listens when it runs. */
   readonly endpoint: string
@@ -102,8 +129,11 @@ export interface PrivateEngineShape {
   readonly up: (options?: UpOptions) => Effect.Effect<PrivateEngineUp, UpError>
   /** `up`, and the engine does not stop for idleness while the scope is open. The kernel ends the lease if we die. */
   readonly lease: (options?: UpOptions) => Effect.Effect<PrivateEngineUp, UpError, Scope.Scope>
-  /** Ends it with all containers, shims, mounts, cgroups and loop devices. Success when it does not run. Images stay. */
-  readonly down: Effect.Effect<void, DownError>
+  /**
+   * Ends it with all containers, shims, mounts, cgroups and loop devices. Success when it does not run. Images stay. Fails with
+   * `PrivateEngineInUse`, and changes nothing, while a client holds a lease.
+   */
+  readonly down: (options?: DownOptions) => Effect.Effect<void, DownError>
   readonly status: Effect.Effect<PrivateEngineStatus>
   /** What of the engine is on the machine now, one line each; empty when it is down. */
   readonly leftovers: Effect.Effect<ReadonlyArray<string>>
@@ -133,6 +163,8 @@ interface Settings {
 const starterWait = Duration.minutes(10)
 /** Longer than the supervisor's stop, which holds all leases. */
 const leaseWait = Duration.seconds(60)
+/** Longer than the supervisor's look at the lease and than the end of a client that was killed; a client's lease lasts longer. */
+const idleWait = Duration.seconds(1)
 
 const requireSupport = Effect.gen(function* () {
   if (process.platform !== "linux") {
@@ -205,12 +237,26 @@ const lease = Effect.fnUntraced(function* (settings: Settings, options: UpOption
   return { ...(yield* status(paths)), started, warnings: yield* storageWarnings(paths) }
 })
 
-const down = Effect.fnUntraced(function* (paths: EnginePaths) {
+/** Holds every lease, so that no client comes in while the engine goes. */
+const claimAllLeases = (paths: EnginePaths) =>
+  holdLock(paths.lease, "exclusive", idleWait).pipe(
+    Effect.catchTag("LockTimeout", () =>
+      Effect.flatMap(lockClients(paths.lease), (holders) =>
+        Effect.fail(new PrivateEngineInUse({ endpoint: `unix://${paths.socket}`, holders }))
+      )
+    )
+  )
+
+const down = Effect.fnUntraced(function* (paths: EnginePaths, options: DownOptions = {}) {
   yield* requireSupport
   const fs = yield* FileSystem.FileSystem
   yield* fs.makeDirectory(paths.home, { recursive: true })
   const left = yield* Effect.scoped(
-    Effect.andThen(holdLock(paths.lock, "exclusive", starterWait), sweep(paths, { graceful: true, detach: true }))
+    Effect.gen(function* () {
+      yield* holdLock(paths.lock, "exclusive", starterWait)
+      if (options.force !== true) yield* claimAllLeases(paths)
+      return yield* sweep(paths, { graceful: true, detach: true })
+    })
   )
   if (left.length > 0) return yield* new PrivateEngineLeftovers({ leftovers: left })
 })
@@ -224,7 +270,7 @@ const make = (settings: Settings, packages: DistributionPackagesShape, platform:
     home: paths.home,
     up: (options) => Effect.scoped(leaseWith(options)),
     lease: leaseWith,
-    down: Effect.provide(down(paths), context),
+    down: (options) => Effect.provide(down(paths, options), context),
     status: Effect.provide(status(paths), context),
     leftovers: listLeftovers(paths)
   })

@@ -18,7 +18,7 @@ const privateEngine = (up: Effect.Effect<PrivateEngine.PrivateEngineUp, PrivateE
     home: "/nowhere",
     up: () => up,
     lease: () => up,
-    down: Effect.void,
+    down: () => Effect.void,
     status: Effect.succeed({ kind: "private" as const, endpoint: privateEndpoint, running: false, version: undefined }),
     leftovers: Effect.succeed([])
   })

@@ -61,7 +61,7 @@ describe("PrivateEngine and its host", () => {
       assert.strictEqual(rules(), rulesBefore)
       // The look itself can see: the engine's own namespace does have docker's chains.
       assert.include(rules(yield* pidOf(paths.id, "dockerd --config-file")), ":DOCKER ")
-      yield* use((service) => service.down)
+      yield* use((service) => service.down())
       assert.deepStrictEqual(hostFacts(), before)
     })
   )
@@ -115,16 +115,38 @@ describe.concurrent("PrivateEngine that is not used", () => {
     })
   )
 
-  it.live("runs on while a client holds a lease, and stops when that client is killed", () =>
+  it.live("runs on while a client holds a lease, refuses to be stopped, and stops when that client is killed", () =>
     Effect.gen(function* () {
-      const { stateRoot, paths } = ownEngine("lease", 2)
+      const { stateRoot, paths, down } = ownEngine("lease", 2)
       const holder = client("lease", stateRoot, 2)
       yield* Effect.promise(() => holder.output)
       const stopped = Effect.sync(() => !existsSync(paths.run))
       assert.isFalse(yield* within(8_000, stopped))
+      const refusal = yield* Effect.flip(down)
+      assert(refusal._tag === "PrivateEngineInUse", String(refusal))
+      assert.deepStrictEqual(
+        refusal.holders.map(({ pid }) => pid),
+        [holder.child.pid]
+      )
+      assert.include(refusal.message, "fixtures/engine.ts lease")
+      assert.strictEqual((yield* api(paths.socket, "GET", "/_ping")).body, "OK")
       holder.child.kill("SIGKILL")
       yield* Effect.promise(() => holder.ended)
       yield* eventually("it stopped", () => !existsSync(paths.run), 30_000)
+    })
+  )
+
+  it.live("stops under a client that holds a lease when forced to, and at once when that client ends", () =>
+    Effect.gen(function* () {
+      const { stateRoot, down, force, leftovers } = ownEngine("force")
+      for (const end of ["force", "kill"]) {
+        const holder = client("lease", stateRoot)
+        yield* Effect.promise(() => holder.output)
+        if (end === "force") yield* force
+        holder.child.kill("SIGKILL")
+        yield* down
+        assert.deepStrictEqual(yield* leftovers, [])
+      }
     })
   )
 
@@ -162,7 +184,7 @@ describe("PrivateEngine where it cannot run", () => {
           assert.include(up.warnings.join(), "vfs storage driver copies every image")
           const info = yield* api(up.endpoint.slice("unix://".length), "GET", "/info")
           assert.include(info.body, '"Driver":"vfs"')
-          yield* service.down
+          yield* service.down()
         }).pipe(Effect.provide(layer))
       } finally {
         sh('umount "$1/m"; rm -rf "$1"', outer)

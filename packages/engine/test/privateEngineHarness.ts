@@ -25,6 +25,7 @@ export const engineLayer = (stateRoot: string, idleSeconds = 600) =>
   PrivateEngine.layerWith({ stateRoot, idle: `${idleSeconds} seconds` }).pipe(Layer.provideMerge(packagesLayer))
 
 const roots = new Set<string>()
+const clients = new Set<ChildProcess>()
 
 /** An engine of one test's own. `removeEngines` ends it, whatever the test left. */
 export const ownEngine = (name: string, idleSeconds = 600) => {
@@ -39,14 +40,16 @@ export const ownEngine = (name: string, idleSeconds = 600) => {
     layer,
     use,
     up: use((service) => service.up()),
-    down: use((service) => service.down),
+    down: use((service) => service.down()),
+    force: use((service) => service.down({ force: true })),
     leftovers: use((service) => service.leftovers)
   }
 }
 
 export const removeEngines = async (): Promise<void> => {
+  for (const child of clients) child.kill("SIGKILL")
   for (const root of roots) {
-    await Effect.runPromise(ownEngine(root.replace(/^.*\/sbx-test-(.*)-\d+$/, "$1")).down)
+    await Effect.runPromise(ownEngine(root.replace(/^.*\/sbx-test-(.*)-\d+$/, "$1")).force)
     rmSync(root, { recursive: true, force: true })
   }
 }
@@ -78,6 +81,7 @@ export const client = (command: "up" | "lease", stateRoot: string, idleSeconds =
   const fixture = new URL("./fixtures/engine.ts", import.meta.url).pathname
   const args = ["--conditions=@sbx/source", fixture, command, stateRoot, packagesRoot, String(idleSeconds)]
   const child: ChildProcess = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
+  clients.add(child)
   let text = ""
   child.stdout?.setEncoding("utf8")
   const output = new Promise<string>((resolve, reject) => {
