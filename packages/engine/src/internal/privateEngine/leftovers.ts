@@ -1,6 +1,6 @@
 /**
  * What a private engine can leave on the machine besides processes: mounts, loop devices and cgroups. Lists and removes only
- * what lies beneath our own roots.
+ * what the engine made beneath our own roots; a user's own mount there stays.
  */
 import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
@@ -24,11 +24,25 @@ const mountPoints = (mountinfo: string): ReadonlyArray<string> =>
     return point === undefined ? [] : [unescape(point)]
   })
 
-/** Mount points beneath our roots in this process's own mount namespace, deepest first. */
+/** Where dockerd mounts beneath its data root: layers, shm of containers, volumes, plugins; and the start script's probe. */
+const dataMount =
+  /^(?:overlay2\/.+|vfs\/.+|containers\/.+|volumes\/[^/]+\/_data|plugins\/.+|buildkit\/.+|\.overlay-probe\/m)$/
+
+/**
+ * A mount that the engine made. Not one at `home`, the data root or a folder that the user chose to put on a disk of their own:
+ * to take that away would take the images with it.
+ */
+export const isEngineMount = (paths: EnginePaths, point: string): boolean =>
+  within(point, `${paths.home}/ns`) ||
+  point.startsWith(`${paths.run}/`) ||
+  (point.startsWith(`${paths.dataRoot}/`) && dataMount.test(point.slice(paths.dataRoot.length + 1)))
+
+const engineMounts = (paths: EnginePaths, mountinfo: string): ReadonlyArray<string> =>
+  mountPoints(mountinfo).filter((point) => isEngineMount(paths, point))
+
+/** Mounts of the engine in this process's own mount namespace, deepest first. */
 const hostMounts = (paths: EnginePaths): ReadonlyArray<string> =>
-  mountPoints(readFileSync("/proc/self/mountinfo", "latin1"))
-    .filter((point) => within(point, paths.home) || within(point, paths.run))
-    .toReversed()
+  engineMounts(paths, readFileSync("/proc/self/mountinfo", "latin1")).toReversed()
 
 /**
  * Where workspace images of an engine lie: `<state>/volumes/<engine id, other characters as ->`. They are core's; only their loop
@@ -111,7 +125,7 @@ export const removeCgroups = (id: string): Effect.Effect<void> =>
     for (const directory of cgroupsOf(id)) attempt(() => rmdirSync(directory))
   })
 
-/** Unmounts what lies beneath our roots in this namespace, then frees the loop devices given. */
+/** Unmounts what the engine mounted in this namespace, then frees the loop devices given. */
 export const releaseMounts = Effect.fnUntraced(function* (
   paths: EnginePaths,
   loops: ReadonlyArray<string>
@@ -124,9 +138,7 @@ export const releaseMounts = Effect.fnUntraced(function* (
 export const listLeftovers = Effect.fnUntraced(function* (paths: EnginePaths): Effect.fn.Return<ReadonlyArray<string>> {
   const processes = (yield* ownedProcesses(paths.id)).map((owned) => `process ${owned.pid}: ${owned.command}`)
   const mounts = mountNamespaces().flatMap(({ pid, mountinfo }) =>
-    mountPoints(mountinfo)
-      .filter((point) => within(point, paths.home) || within(point, paths.run))
-      .map((point) => `mount ${point} (seen by process ${pid})`)
+    engineMounts(paths, mountinfo).map((point) => `mount ${point} (seen by process ${pid})`)
   )
   const loops = loopDevices(paths).map((device) => `loop device ${device}`)
   const cgroups = cgroupsOf(paths.id).map((directory) => `cgroup ${directory}`)
