@@ -15,11 +15,11 @@ import type * as Scope from "effect/Scope"
 import { DistributionPackages, type DistributionPackagesShape, type PackageProgress } from "./DistributionPackages.ts"
 import type { PackagesError } from "./PackagesError.ts"
 import { type EnginePaths, enginePaths, isRoot, resolveExisting } from "./internal/privateEngine/enginePaths.ts"
-import { answeringEngine, becomesServing, isServing, logTail } from "./internal/privateEngine/engineState.ts"
+import { becomesServing, isServing, logTail, lookAtEngine } from "./internal/privateEngine/engineState.ts"
 import { holdLock, type LockTimeout } from "./internal/privateEngine/fileLock.ts"
 import { lockClients } from "./internal/privateEngine/lockHolders.ts"
 import { listLeftovers } from "./internal/privateEngine/leftovers.ts"
-import { ensureSupervisor, launch } from "./internal/privateEngine/launch.ts"
+import { ensureId, ensureSupervisor, launch } from "./internal/privateEngine/launch.ts"
 import { sweep } from "./internal/privateEngine/sweep.ts"
 import * as StateRoot from "./StateRoot.ts"
 
@@ -28,7 +28,7 @@ export interface PrivateEngineStatus {
   /** `unix:///…/docker.sock`; where it is or would be. */
   readonly endpoint: string
   readonly running: boolean
-  /** Of the daemon; absent when not running. */
+  /** Of the daemon; absent when not running, and when it runs and its socket is not for this user. */
   readonly version: string | undefined
 }
 
@@ -174,13 +174,8 @@ const requireSupport = Effect.gen(function* () {
 })
 
 const status = Effect.fnUntraced(function* (paths: EnginePaths) {
-  const answer = yield* answeringEngine(paths)
-  return {
-    kind: "private" as const,
-    endpoint: `unix://${paths.socket}`,
-    running: answer !== undefined,
-    version: answer?.version
-  }
+  const seen = yield* lookAtEngine(paths)
+  return { kind: "private" as const, endpoint: `unix://${paths.socket}`, ...seen }
 })
 
 const storageWarnings = Effect.fnUntraced(function* (paths: EnginePaths) {
@@ -193,17 +188,21 @@ const storageWarnings = Effect.fnUntraced(function* (paths: EnginePaths) {
     : []
 })
 
-const start = Effect.fnUntraced(function* (paths: EnginePaths, prefix: string, options: UpOptions) {
+const startFailed = Effect.fnUntraced(function* (paths: EnginePaths, failure: string) {
+  return yield* new PrivateEngineStartFailed({ detail: failure, log: yield* logTail(paths), logFile: paths.log })
+})
+
+const start = Effect.fnUntraced(function* ({ paths, idleSeconds }: Settings, prefix: string, options: UpOptions) {
   yield* (options.onProgress ?? (() => Effect.void))({
     phase: "starting",
     detail: "starting the private engine",
     fraction: undefined
   })
-  const failure = yield* launch(paths, prefix)
+  const failure = yield* launch(paths, prefix, idleSeconds)
   if (failure === undefined) return
-  const log = yield* logTail(paths)
+  const failed = yield* Effect.flip(startFailed(paths, failure))
   yield* sweep(paths, { graceful: false, detach: false })
-  return yield* new PrivateEngineStartFailed({ detail: failure, log, logFile: paths.log })
+  return yield* failed
 })
 
 /** Under the starters' lock: looks again, clears what an earlier engine left, starts. */
@@ -219,7 +218,7 @@ const startLocked = Effect.fnUntraced(function* (settings: Settings, options: Up
       const { prefix } = yield* packages.ensure(enginePackages, options)
       const left = yield* sweep(paths, { graceful: false, detach: false })
       if (left.length > 0) return yield* new PrivateEngineLeftovers({ leftovers: left })
-      yield* start(paths, prefix, options)
+      yield* start(settings, prefix, options)
       return true
     })
   )
@@ -233,7 +232,9 @@ const lease = Effect.fnUntraced(function* (settings: Settings, options: UpOption
   yield* holdLock(paths.lease, "shared", leaseWait)
   const started = (yield* isServing(paths)) ? false : yield* startLocked(settings, options)
   yield* fs.writeFileString(paths.used, "")
-  yield* ensureSupervisor(paths, settings.idleSeconds)
+  if (!started) yield* ensureSupervisor(paths, settings.idleSeconds)
+  const failure = yield* ensureId(paths)
+  if (failure !== undefined) return yield* startFailed(paths, failure)
   return { ...(yield* status(paths)), started, warnings: yield* storageWarnings(paths) }
 })
 
@@ -297,10 +298,10 @@ const idleMinutesConfig = Config.schema(
   "SBX_ENGINE_IDLE_MINUTES"
 ).pipe(Config.withDefault(30))
 
-/** State root from `SBX_STATE_DIR`, idle time from `SBX_ENGINE_IDLE_MINUTES`. */
+/** State root from `SBX_STATE_DIR`, else root's for every user, since only root can have an engine; idle time from `SBX_ENGINE_IDLE_MINUTES`. */
 export const layer: Layer.Layer<PrivateEngine, Config.ConfigError, DistributionPackages | Platform> = Layer.unwrap(
   Effect.gen(function* () {
-    const stateRoot = yield* StateRoot.config
+    const stateRoot = yield* StateRoot.configFor({ root: true })
     const idle = Duration.minutes(yield* idleMinutesConfig)
     return layerWith({ stateRoot, idle })
   })

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber, Schedule } from "effect"
+import { lockHolders } from "../src/internal/privateEngine/lockHolders.ts"
 import { startTimeOf } from "../src/internal/privateEngine/processes.ts"
 import { PrivateEngine } from "../src/PrivateEngine.ts"
 import {
@@ -23,6 +24,20 @@ import {
 
 const { stateRoot, paths, layer, use: engine, up, down, leftovers } = ownEngine("engine")
 const restartLimit = 30_000
+
+/** The process that holds the supervisor's lock: one that only just forked, or is about to end, does not. */
+const supervisorOf = (engine: Pick<Own["paths"], "run">) =>
+  Effect.gen(function* () {
+    const look = Effect.map(lockHolders(`${engine.run}/supervisor.lock`), (all) =>
+      all.find(({ command }) => command.includes("supervisor.sh"))
+    )
+    const holder = yield* look.pipe(
+      Effect.repeat({ until: (found) => found !== undefined, schedule: Schedule.spaced("20 millis") }),
+      Effect.timeout("5 seconds")
+    )
+    assert.isFalse(isGone(holder?.pid ?? 0))
+    return holder?.pid
+  })
 
 type Own = ReturnType<typeof ownEngine>
 
@@ -115,9 +130,8 @@ describe("PrivateEngine", () => {
       process.kill(supervisor, "SIGKILL")
       yield* eventually("the supervisor is dead", () => isGone(supervisor))
       yield* up
-      // One that finds the lock taken ends by itself; the last sleep of the old one may hold it for a poll.
-      const holds = Effect.map(commandsOf(paths.id), (all) => all.some((one) => one.includes("supervisor.sh")))
-      assert.isTrue(yield* holds)
+      const holder = yield* supervisorOf(paths)
+      assert.notStrictEqual(holder, supervisor)
     })
   )
 })
@@ -167,10 +181,27 @@ describe.concurrent("PrivateEngine that is hurt", () => {
         yield* eventually(`${fact} appears`, seen)
         starter.child.kill("SIGKILL")
         yield* Effect.promise(() => starter.ended)
+        if (fact !== "daemon.json") yield* supervisorOf(paths)
         yield* recovers(own)
         const daemons = (yield* commandsOf(paths.id)).filter((command) => command.startsWith("dockerd "))
         assert.strictEqual(daemons.length, 1, fact)
       }
+    })
+  )
+})
+
+describe("PrivateEngine that is interrupted while it starts", () => {
+  it.live("has a supervisor, which ends it, and its daemon's id by the next lease", () =>
+    Effect.gen(function* () {
+      const own = ownEngine("interrupted", 4)
+      const starter = yield* Effect.forkChild(own.up)
+      yield* eventually("the daemon runs", () => existsSync(own.paths.identity))
+      yield* Fiber.interrupt(starter)
+      yield* supervisorOf(own.paths)
+      yield* own.up
+      const info = JSON.parse((yield* api(own.paths.socket, "GET", "/info")).body) as { readonly ID: string }
+      assert.strictEqual(readFileSync(own.paths.daemonId, "utf8"), info.ID)
+      yield* eventually("it stopped", () => !existsSync(own.paths.run), 30_000)
     })
   )
 })
@@ -192,22 +223,49 @@ describe("PrivateEngine on a machine with remains", () => {
     })
   )
 
+  it.live("leaves a disk that the user mounted on its data root, over up and down", () =>
+    Effect.gen(function* () {
+      const own = ownEngine("disk")
+      const mounted = () =>
+        sh('findmnt --noheadings --output SOURCE --mountpoint "$1" || true', own.paths.dataRoot).trim()
+      mkdirSync(own.paths.dataRoot, { recursive: true })
+      sh('mount -t tmpfs sbx-user-disk "$1"', own.paths.dataRoot)
+      try {
+        yield* own.up
+        writeFileSync(`${own.paths.dataRoot}/mine`, "")
+        process.kill(yield* pidOf(own.paths.id, "dockerd --config-file"), "SIGKILL")
+        yield* own.up
+        yield* own.down
+        assert.strictEqual(mounted(), "sbx-user-disk")
+        assert.isTrue(readdirSync(own.paths.dataRoot).includes("mine"))
+        assert.deepStrictEqual(yield* own.leftovers, [])
+      } finally {
+        yield* own.force
+        sh('umount "$1"', own.paths.dataRoot)
+      }
+    })
+  )
+
   it.live("clears mounts and loop devices of its own, and no others", () =>
     Effect.gen(function* () {
       yield* up
       const id = readFileSync(paths.daemonId, "utf8").replaceAll(":", "-")
       yield* down
       const foreign = temporary("foreign")
-      const folders = [`${paths.home}/disks`, `${stateRoot}/volumes/${id}`, `${stateRoot}/volumes/OTHER-ENGINE`]
+      const folders = [
+        `${paths.dataRoot}/volumes/disk`,
+        `${stateRoot}/volumes/${id}`,
+        `${stateRoot}/volumes/OTHER-ENGINE`
+      ]
       for (const folder of folders) {
         mkdirSync(folder, { recursive: true })
         sh('truncate -s 8M "$1/disk"; losetup --find "$1/disk"', folder)
       }
-      sh('mkdir "$1/m"; mkfs.ext4 -q "$1/disk"; mount -o loop "$1/disk" "$1/m"', folders[0] ?? "")
+      sh('mkdir "$1/_data"; mkfs.ext4 -q "$1/disk"; mount -o loop "$1/disk" "$1/_data"', folders[0] ?? "")
       sh('mount -t tmpfs sbx-foreign "$1"', foreign)
       try {
         const seen = (yield* leftovers).join("\n")
-        assert.include(seen, `mount ${paths.home}/disks/m`)
+        assert.include(seen, `mount ${folders[0]}/_data`)
         assert.include(seen, "loop device /dev/loop")
         // A crash is not a down: workspaces are used again.
         yield* up

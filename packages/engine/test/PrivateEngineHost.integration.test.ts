@@ -11,6 +11,7 @@ import {
   client,
   engineLayer,
   eventually,
+  isGone,
   loadTiny,
   ownEngine,
   packagesLayer,
@@ -90,6 +91,27 @@ describe("PrivateEngine and its host", () => {
       const { paths, use } = ownEngine("host")
       yield* use((service) => service.up())
       assert.match(sh('stat -c "%a %U:%G" "$1"', paths.socket), /^660 root:root$/m)
+    })
+  )
+})
+
+describe("PrivateEngine as a user who is not root sees it", () => {
+  it.live("runs without telling its version, and does not run when its process is dead", () =>
+    Effect.gen(function* () {
+      const { stateRoot, paths, up } = ownEngine("host")
+      const fixture = new URL("./fixtures/engine.ts", import.meta.url).pathname
+      const seen = () => {
+        const args = [process.execPath, "--conditions=@sbx/source", fixture, "status", stateRoot, stateRoot]
+        return JSON.parse(sh('setpriv --reuid=65534 --regid=65534 --clear-groups "$@"', ...args)) as object
+      }
+      yield* up
+      const endpoint = `unix://${paths.socket}`
+      assert.deepStrictEqual(seen(), { kind: "private", endpoint, running: true })
+      const daemon = yield* pidOf(paths.id, "dockerd --config-file")
+      process.kill(daemon, "SIGKILL")
+      yield* eventually("the daemon is dead", () => isGone(daemon))
+      assert.isTrue(existsSync(paths.socket))
+      assert.deepStrictEqual(seen(), { kind: "private", endpoint, running: false })
     })
   )
 })

@@ -1,6 +1,7 @@
 /** What the run folder says about the private engine, checked against the kernel: stale files count for nothing. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Result from "effect/Result"
 import type { EnginePaths } from "./enginePaths.ts"
 import { type EngineVersion, probeEndpoint } from "./probeEndpoint.ts"
 import { isAlive, type ProcessIdentity, startTimeOf } from "./processes.ts"
@@ -34,11 +35,24 @@ export const daemonEnded = Effect.fnUntraced(function* (
 })
 
 /** The version when the daemon lives and answers. */
-export const answeringEngine = Effect.fnUntraced(function* (
+const answeringEngine = Effect.fnUntraced(function* (
   paths: EnginePaths
 ): Effect.fn.Return<EngineVersion | undefined, never, FileSystem.FileSystem> {
   if ((yield* liveDaemon(paths)) === undefined) return undefined
   return yield* probeEndpoint(`unix://${paths.socket}`, answerMillis).pipe(Effect.orElseSucceed(() => undefined))
+})
+
+/**
+ * For any user: others than root cannot read the daemon's marker, and its socket refuses them. Then it runs when its process,
+ * which everybody can see, is the one that `engine.id` names; a socket that a dead daemon left refuses them just as well.
+ */
+export const lookAtEngine = Effect.fnUntraced(function* (
+  paths: EnginePaths
+): Effect.fn.Return<{ readonly running: boolean; readonly version: string | undefined }, never, FileSystem.FileSystem> {
+  const answer = yield* Effect.result(probeEndpoint(`unix://${paths.socket}`, answerMillis))
+  if (Result.isSuccess(answer)) return { running: true, version: answer.success.version }
+  const identity = answer.failure.reason === "permission-denied" ? yield* readIdentity(paths) : undefined
+  return { running: identity !== undefined && startTimeOf(identity.pid) === identity.startTime, version: undefined }
 })
 
 /**

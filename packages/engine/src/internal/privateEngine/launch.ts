@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type * as PlatformError from "effect/PlatformError"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Result from "effect/Result"
 import { runCommand } from "./command.ts"
 import { daemonConfig } from "./daemonConfig.ts"
 import type { EnginePaths } from "./enginePaths.ts"
@@ -58,25 +59,6 @@ const failureSoFar = Effect.fnUntraced(function* (paths: EnginePaths) {
 /** Slave propagation: what the host unmounts later is not kept busy by our copy. */
 const unshareArgs = ["unshare", "--net", "--mount", "--propagation", "slave", "--"]
 
-/** Undefined when it serves, else the reason. */
-export const launch = Effect.fnUntraced(function* (
-  paths: EnginePaths,
-  prefix: string
-): Effect.fn.Return<string | undefined, PlatformError.PlatformError, Platform> {
-  yield* prepare(paths)
-  yield* orphan(paths, paths.log, unshareArgs.concat("sh", `${paths.home}/start.sh`, paths.run, paths.home, prefix))
-  const settled = Effect.gen(function* () {
-    return (yield* isServing(paths)) || (yield* failureSoFar(paths)) !== undefined
-  })
-  const inTime = yield* within(startMillis, settled, 25)
-  if (!inTime) return `it did not answer within ${startMillis / 1_000} s`
-  if (!(yield* isServing(paths))) return yield* failureSoFar(paths)
-  const fs = yield* FileSystem.FileSystem
-  const id = yield* probeId(`unix://${paths.socket}`, startMillis).pipe(Effect.orElseSucceed(() => ""))
-  yield* fs.writeFileString(paths.daemonId, id)
-  return undefined
-})
-
 /** Starts another supervisor where none lives; one that finds the lock taken ends by itself. */
 export const ensureSupervisor = Effect.fnUntraced(function* (
   paths: EnginePaths,
@@ -92,4 +74,43 @@ export const ensureSupervisor = Effect.fnUntraced(function* (
     String(idleSeconds),
     String(poll)
   ])
+})
+
+/** Writes the daemon's own id, by which core names this engine's workspaces. Undefined, or why it could not be read. */
+const recordId = Effect.fnUntraced(function* (paths: EnginePaths) {
+  const fs = yield* FileSystem.FileSystem
+  const id = yield* Effect.result(probeId(`unix://${paths.socket}`, startMillis))
+  if (Result.isFailure(id)) return `it did not tell its id: ${id.failure.detail}`
+  yield* fs.writeFileString(`${paths.daemonId}.new`, id.success)
+  yield* fs.rename(`${paths.daemonId}.new`, paths.daemonId)
+  return undefined
+})
+
+/** As {@link launch} leaves it, where an interrupted starter did not come that far. */
+export const ensureId = Effect.fnUntraced(function* (
+  paths: EnginePaths
+): Effect.fn.Return<string | undefined, PlatformError.PlatformError, Platform> {
+  const fs = yield* FileSystem.FileSystem
+  const known = yield* fs.readFileString(paths.daemonId).pipe(Effect.orElseSucceed(() => ""))
+  return known === "" ? yield* recordId(paths) : undefined
+})
+
+/**
+ * Undefined when it serves, else the reason. The supervisor comes first and waits for the daemon: a starter that is interrupted
+ * or killed anywhere in here leaves no daemon that nobody would stop.
+ */
+export const launch = Effect.fnUntraced(function* (
+  paths: EnginePaths,
+  prefix: string,
+  idleSeconds: number
+): Effect.fn.Return<string | undefined, PlatformError.PlatformError, Platform> {
+  yield* prepare(paths)
+  yield* ensureSupervisor(paths, idleSeconds)
+  yield* orphan(paths, paths.log, unshareArgs.concat("sh", `${paths.home}/start.sh`, paths.run, paths.home, prefix))
+  const settled = Effect.gen(function* () {
+    return (yield* isServing(paths)) || (yield* failureSoFar(paths)) !== undefined
+  })
+  const inTime = yield* within(startMillis, settled, 25)
+  if (!inTime) return `it did not answer within ${startMillis / 1_000} s`
+  return (yield* isServing(paths)) ? yield* recordId(paths) : yield* failureSoFar(paths)
 })

@@ -7,13 +7,16 @@
  * Positional arguments: engine id, run root, engine home, idle limit (s), poll interval (s).
  *
  * Activity: a held lease, a process in any of the engine's container cgroups, a connected client socket, or a new `used` stamp.
+ * It is started before the daemon, whose `engine.id` it awaits for 30 s. The wait for its own lock outlasts a child of a killed one.
  * The stop takes the starters' lock and then every lease, so that no client can slip in between the check and the stop.
  */
 export const supervisorScript = `set -u
 id=$1 run=$2 home=$3 limit=$4 poll=$5
 exec 9>"$run/supervisor.lock"
-flock -n 9 || exit 0
-read -r pid start <"$run/engine.id" || exit 0
+flock -w 1 9 || exit 0
+left=300
+while [ ! -e "$run/engine.id" ] && [ "$left" -gt 0 ]; do sleep 0.1 9>&-; left=$((left - 1)); done
+read -r pid start 2>/dev/null <"$run/engine.id" || exit 0
 
 alive() {
   read -r stat </proc/$pid/stat || return 1
