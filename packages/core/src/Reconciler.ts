@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { removeEmptyCgroups } from "./internal/cgroupLeftovers.ts"
 import { adopt, continueOwn, type JournalFindings, look } from "./internal/reconcileJournal.ts"
 import { isDeserted, survey, type SurveyedObject, type SurveyTools } from "./internal/reconcileSurvey.ts"
 import * as Owner from "./Owner.ts"
@@ -146,6 +147,12 @@ const round = Effect.fnUntraced(function* (
   const { dryRun, own } = options
   const { orphans, foreign } = yield* survey(tools, own)
   const { deserted, busy } = yield* journalsOf(orphans, options)
+  const isMine = ({ journal, journalPath }: SurveyedObject) => journal === own?.id || !busy.has(journalPath)
+  // Before the sandboxes whose cgroups they are nested in, which go with their streams.
+  const sidecars = orphans.filter(
+    (object) => object.kind === "container" && object.role === "sidecar" && isMine(object)
+  )
+  const first = dryRun ? { names: [], failures: [] } : yield* removeAll(tools, sidecars)
   const dead = yield* Effect.forEach(deserted, (path) =>
     (dryRun ? look : adopt)(tools, path, engineId, options.pendingUndos)
   )
@@ -153,20 +160,20 @@ const round = Effect.fnUntraced(function* (
   const findings: ReadonlyArray<JournalFindings> = [...dead, ...inherited]
   const inDoubt = findings.flatMap((finding) => finding.inDoubt)
   const doubted = new Set(inDoubt.map(({ stream }) => stream))
-  const objects = orphans.filter(
-    ({ journal, journalPath, stream }) => !doubted.has(stream) && (journal === own?.id || !busy.has(journalPath))
-  )
-  const removed = dryRun ? { names: [], failures: [] } : yield* removeAll(tools, objects)
+  const objects = orphans.filter((object) => !doubted.has(object.stream) && isMine(object))
+  const rest = objects.filter((object) => !sidecars.includes(object))
+  const removed = dryRun ? { names: [], failures: [] } : yield* removeAll(tools, rest)
+  if (!dryRun) removeCgroups(objects)
   if (!dryRun) yield* tools.leases.recover
   return {
     dryRun,
     objects,
     inDoubt,
-    removed: [...new Set([...findings.flatMap((finding) => finding.removed), ...removed.names])],
+    removed: [...new Set([...first.names, ...findings.flatMap((finding) => finding.removed), ...removed.names])],
     settled: findings.flatMap((finding) => finding.settled),
     undone: findings.flatMap((finding) => finding.undone),
     foreign,
-    failures: [...findings.flatMap((finding) => finding.failures), ...removed.failures]
+    failures: [...first.failures, ...findings.flatMap((finding) => finding.failures), ...removed.failures]
   }
 })
 
@@ -194,6 +201,10 @@ const journalsOf = Effect.fnUntraced(function* (orphans: ReadonlyArray<SurveyedO
   }
   return { deserted: [...deserted], busy }
 })
+
+const removeCgroups = (objects: ReadonlyArray<SurveyedObject>) => {
+  for (const { kind, id } of objects) if (kind === "container") removeEmptyCgroups(id)
+}
 
 const order: Record<SurveyedObject["kind"], number> = { container: 0, network: 1, volume: 2, image: 3 }
 

@@ -1,12 +1,15 @@
 import { assert, layer } from "@effect/vitest"
 import { Engine } from "@sbx/engine/Engine"
-import { Journal } from "@sbx/journal/Journal"
+import { Journal, noStream, streamName } from "@sbx/journal/Journal"
 import * as Sqlite from "@sbx/journal/Sqlite"
 import { Context, Deferred, Effect, Fiber, FileSystem, Layer, Stream } from "effect"
 import * as childProcess from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { cgroupsOf } from "../src/internal/cgroupLeftovers.ts"
 import * as LifecycleState from "../src/LifecycleState.ts"
+import * as Owner from "../src/Owner.ts"
 import * as Reconciler from "../src/Reconciler.ts"
+import { RunEvents } from "../src/RunEvent.ts"
 import { SandboxEvents } from "../src/SandboxEvent.ts"
 import * as SandboxLabels from "../src/SandboxLabels.ts"
 import { fold } from "../src/SandboxLifecycle.ts"
@@ -14,7 +17,7 @@ import { Sandboxes } from "../src/Sandboxes.ts"
 import { StateDir } from "../src/StateDir.ts"
 import { UidLeases } from "../src/UidLease.ts"
 import { eventually, filesBelow, loopImagesBelow } from "./support/hostView.ts"
-import { sandboxesLayer, withEngine } from "./support/sandboxesLayer.ts"
+import { sandboxesLayer, tinyImage, withEngine } from "./support/sandboxesLayer.ts"
 
 const fixture = fileURLToPath(new URL("fixtures/ownSandboxes.ts", import.meta.url))
 
@@ -216,7 +219,17 @@ layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconcil
       const runs = yield* fs.makeTempDirectoryScoped()
       yield* fs.makeDirectory(`${runs}/run`)
       const path = `${runs}/run/journal.sqlite`
-      yield* Effect.scoped(Layer.build(Sqlite.layer({ path })))
+      const run = RunEvents.stream("run_dead")
+      const fault = streamName("failure", "flt_x")
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const journal = Context.get(yield* Layer.build(Sqlite.layer({ path })), Journal)
+          const started = { _tag: "RunStarted" as const, atMillis: 1, runId: "run_dead", seed: "1", scenarios: ["a/b"] }
+          yield* RunEvents.append(journal, run, [started], { expected: noStream })
+          const intended = { type: "FaultIntended", schemaVersion: 1, payload: {} }
+          yield* journal.append(fault, [intended], { expected: noStream })
+        })
+      )
       const box = yield* (yield* Sandboxes).make({ disk: "4M" })
       yield* engine.pauseContainer(box.containerId)
       let recorded = 0
@@ -233,6 +246,15 @@ layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconcil
       assert.strictEqual((yield* box.inspect).state.paused, true)
       const report = yield* reconcile({ dryRun: false, runDirectories: [runs], pendingUndos })
       assert.deepStrictEqual(report.undone, ["flt_x"])
+      assert.deepStrictEqual([...report.settled].sort(), [fault, run])
+      const after = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const journal = Context.get(yield* Layer.build(Sqlite.layerReader({ path })), Journal)
+          const events = yield* Stream.runCollect(RunEvents.read(journal, run))
+          return { open: yield* journal.streams({ open: true }), last: events.at(-1)?.payload._tag }
+        })
+      )
+      assert.deepStrictEqual(after, { open: [], last: "RunInterrupted" })
       assert.strictEqual(recorded, 1)
       assert.strictEqual((yield* box.inspect).state.paused, false)
     })
@@ -255,6 +277,85 @@ layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconcil
     })
   )
 })
+
+/** Labels of a dead owner's object; its journal is nowhere. */
+const forged = (owner: string, kind: SandboxLabels.ObjectRole) =>
+  SandboxLabels.encode({
+    journal: "jrn_forged",
+    journalPath: "",
+    run: "run_x",
+    stream: "sandbox/sbx_cccccccccccccccc",
+    intent: 1,
+    epoch: 1,
+    deadline: 0,
+    owner,
+    kind
+  })
+const earlier = "00000000-0000-0000-0000-000000000000/1/1/1"
+
+const own = `sbx-test-forged-${process.pid}`
+const isOwn = ({ name }: { readonly name: string }) => name.startsWith(own)
+/** Says that it is private, and shows nothing but this test's objects, the oldest first. */
+const pretended = withEngine((engine) => ({
+  ...engine,
+  endpoint: { ...engine.endpoint, kind: "private" },
+  listContainers: (labels) =>
+    Effect.map(engine.listContainers(labels), (all) =>
+      all.filter(isOwn).toSorted((a, b) => a.createdAtMillis - b.createdAtMillis)
+    ),
+  listVolumes: (labels) => Effect.map(engine.listVolumes(labels), (all) => all.filter(isOwn)),
+  listNetworks: () => Effect.succeed([])
+}))
+
+layer(Reconciler.layer.pipe(Layer.provideMerge(pretended)), { excludeTestServices: true, timeout: "60 seconds" })(
+  "reconciler on a private engine",
+  (it) => {
+    it.effect("reaps what an earlier boot left, though its journal is gone", () =>
+      Effect.gen(function* () {
+        const engine = yield* Engine
+        const { reconcile } = yield* Reconciler.Reconciler
+        const name = `${own}-boot`
+        yield* Effect.acquireRelease(engine.createVolume({ name, labels: forged(earlier, "volume") }), () =>
+          Effect.ignore(engine.removeVolume(name))
+        )
+        const report = yield* reconcile({ dryRun: false })
+        assert.deepStrictEqual(report.foreign, [])
+        assert.deepStrictEqual(report.removed, [name])
+        assert.strictEqual((yield* Effect.flip(engine.inspectVolume(name)))._tag, "ObjectNotFound")
+      })
+    )
+
+    it.effect("removes nested sidecars before the sandbox, so that no cgroup is left", () =>
+      Effect.gen(function* () {
+        const engine = yield* Engine
+        const { reconcile } = yield* Reconciler.Reconciler
+        const fs = yield* FileSystem.FileSystem
+        const dead = Owner.toLabel({ ...(yield* Owner.current), startTicks: "1" })
+        const image = yield* tinyImage
+        const start = (name: string, kind: SandboxLabels.ObjectRole, cgroupParent?: string) =>
+          Effect.acquireRelease(
+            engine.createContainer({
+              name: `${own}-${name}`,
+              image,
+              labels: forged(dead, kind),
+              command: ["sleep", "1000"],
+              ...(cgroupParent === undefined ? {} : { host: { cgroupParent } })
+            }),
+            (id) => Effect.ignore(engine.removeContainer(id))
+          ).pipe(Effect.tap((id) => engine.startContainer(id)))
+        const target = yield* start("target", "sandbox")
+        const { hostPid } = (yield* engine.inspectContainer(target)).state
+        const cgroup = yield* fs.readFileString(`/proc/${hostPid}/cgroup`)
+        const sidecar = yield* start("sidecar", "sidecar", /:memory:(.*)/.exec(cgroup)?.[1] ?? "none")
+        assert.isAbove(cgroupsOf(target).length, 0)
+        assert.isAbove(cgroupsOf(sidecar).length, 0)
+        const report = yield* reconcile({ dryRun: false })
+        assert.deepStrictEqual(report.removed, [`${own}-sidecar`, `${own}-target`])
+        assert.deepStrictEqual([...cgroupsOf(target), ...cgroupsOf(sidecar)], [])
+      })
+    )
+  }
+)
 
 const listing = Deferred.makeUnsafe<void>()
 const made = Deferred.makeUnsafe<void>()

@@ -1,14 +1,17 @@
 /** Opens the journal of a dead run, undoes what it disturbed and settles what it left open. */
 import type { CallError } from "@sbx/engine/EngineError"
 import type { EventUndecodable } from "@sbx/journal/EventFamily"
-import { Journal, type JournalUnavailable } from "@sbx/journal/Journal"
+import { any, type AppendError, categoryOf, Journal, type StreamName } from "@sbx/journal/Journal"
 import * as Sqlite from "@sbx/journal/Sqlite"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import type { LifecycleState } from "../LifecycleState.ts"
 import * as Owner from "../Owner.ts"
+import * as RunEvent from "../RunEvent.ts"
 import { category } from "../SandboxEvent.ts"
 import * as SandboxLabels from "../SandboxLabels.ts"
 import { type PendingUndos, runUndoPlan } from "../UndoRunner.ts"
@@ -111,7 +114,7 @@ export const adopt = (
     // A new epoch is a write: old runs that left nothing open stay as they are.
     const work = yield* look(tools, journalPath, engineId, pendingUndos)
     const idle = work.undone.length === 0 && work.failures.length === 0
-    const closed = idle ? yield* hasNothingOpen(journalPath) : false
+    const closed = idle ? yield* hasNothingOpen(journalPath, pendingUndos !== undefined) : false
     if (closed) return work
     return yield* guarded(
       journalPath,
@@ -121,11 +124,14 @@ export const adopt = (
     )
   })
 
-const hasNothingOpen = (path: string) =>
-  opened(Sqlite.layerReader({ path }), (journal) => journal.streams({ category, open: true })).pipe(
-    Effect.map((streams) => streams.length === 0),
+const hasNothingOpen = (path: string, knowsUndos: boolean) =>
+  opened(Sqlite.layerReader({ path }), (journal) => journal.streams({ open: true })).pipe(
+    Effect.map((streams) => streams.every(({ name }) => !knowsUndos && !isOurs(name))),
     Effect.orElseSucceed(() => false)
   )
+
+/** Categories that core settles by itself; the others may hold disturbances, which only `PendingUndos` can tell. */
+const isOurs = (name: StreamName) => categoryOf(name) === category || categoryOf(name) === RunEvent.category
 
 const takeOver = Effect.fnUntraced(function* (
   tools: SurveyTools,
@@ -133,7 +139,7 @@ const takeOver = Effect.fnUntraced(function* (
   journalPath: string,
   engineId: string,
   pendingUndos: PendingUndos | undefined
-): Effect.fn.Return<JournalFindings, JournalUnavailable | EventUndecodable | CallError> {
+): Effect.fn.Return<JournalFindings, AppendError | EventUndecodable | CallError> {
   const failures: Array<string> = []
   const undone: Array<string> = []
   // Before anything is removed: an undo may concern containers that are not ours.
@@ -147,7 +153,34 @@ const takeOver = Effect.fnUntraced(function* (
   }
   const { toSettle, inDoubt } = yield* sort(tools, journalPath, engineId, yield* openStreams(journal))
   const { settled, removed, failures: unsettled } = yield* settleAll(tools, journal, toSettle)
-  return { journalPath, inDoubt, settled, removed, undone, failures: [...failures, ...unsettled] }
+  const runs = yield* closeRuns(journal)
+  // What failed to be undone must be found open by the next reconcile.
+  const others = pendingUndos === undefined || failures.length > 0 ? [] : yield* closeOthers(journal)
+  const all = [...settled, ...runs, ...others]
+  return { journalPath, inDoubt, settled: all, removed, undone, failures: [...failures, ...unsettled] }
+})
+
+/** A run that nobody carries on was interrupted, unless it had finished. */
+const closeRuns = Effect.fnUntraced(function* (journal: Journal["Service"]) {
+  const runs = yield* journal.streams({ category: RunEvent.category, open: true })
+  for (const { name } of runs) {
+    const events = yield* Stream.runCollect(RunEvent.RunEvents.read(journal, name))
+    const isOver = events.some(({ payload }) => payload._tag === "RunFinished" || payload._tag === "RunInterrupted")
+    const atMillis = yield* Clock.currentTimeMillis
+    const interrupted: RunEvent.RunEvent = { _tag: "RunInterrupted", atMillis, reason: "its process died" }
+    yield* isOver
+      ? journal.close(name)
+      : RunEvent.RunEvents.append(journal, name, [interrupted], { expected: any, closes: true })
+  }
+  return runs.map(({ name }) => name)
+})
+
+/** Everything is undone, so what is left open in the other categories has come to its end. */
+const closeOthers = Effect.fnUntraced(function* (journal: Journal["Service"]) {
+  const open = yield* journal.streams({ open: true })
+  const others = open.filter(({ name }) => !isOurs(name))
+  for (const { name } of others) yield* journal.close(name)
+  return others.map(({ name }) => name)
 })
 
 const settleAll = Effect.fnUntraced(function* (
@@ -181,14 +214,18 @@ export const continueOwn = (
 ): Effect.Effect<JournalFindings, never, FileSystem> => {
   const journalPath = ""
   return Effect.gen(function* () {
-    const inherited = yield* Effect.filter(yield* openStreams(own), ({ state }) => isInherited(state))
+    const inherited = yield* Effect.filter(yield* openStreams(own), ({ state }) => isInherited(state, tools.self))
     const { toSettle, inDoubt } = yield* sort(tools, journalPath, engineId, inherited)
     if (dryRun) return { ...empty(journalPath), inDoubt }
     return { ...empty(journalPath), inDoubt, ...(yield* settleAll(tools, own, toSettle)) }
   }).pipe((findings) => guarded(journalPath, findings))
 }
 
-const isInherited = ({ create }: LifecycleState) => {
+/** The journal is ours alone, so an owner of an earlier boot is gone. */
+const isInherited = ({ create }: LifecycleState, self: Owner.Owner) => {
   const owner = Owner.fromLabel(create?.labels[SandboxLabels.keys.owner] ?? "")
-  return owner === undefined ? Effect.succeed(false) : Effect.map(Owner.liveness(owner), (state) => state === "dead")
+  if (owner === undefined) return Effect.succeed(false)
+  return owner.bootId !== self.bootId
+    ? Effect.succeed(true)
+    : Effect.map(Owner.liveness(owner), (state) => state === "dead")
 }

@@ -8,7 +8,7 @@ import { FileSystem } from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Owner from "../Owner.ts"
 import * as SandboxLabels from "../SandboxLabels.ts"
-import type { LeaseStoreFailed, UidLeases } from "../UidLease.ts"
+import type { LeaseRow, LeaseStoreFailed, UidLeases } from "../UidLease.ts"
 import type { Workspaces } from "../Workspace.ts"
 
 export interface SurveyTools {
@@ -20,6 +20,7 @@ export interface SurveyTools {
 
 export interface SurveyedObject {
   readonly kind: "container" | "volume" | "network" | "image"
+  readonly role: SandboxLabels.ObjectRole
   readonly id: string
   readonly name: string
   /** Empty for an image, which has no labels. */
@@ -87,26 +88,46 @@ export const survey = Effect.fnUntraced(function* (
   const objects = yield* labelled(tools.engine)
   const openStreams = own === undefined ? [] : yield* own.streams({ open: true })
   const open = new Set<string>(openStreams.map((stream) => stream.name))
+  const rows = yield* tools.leases.list
+  const machine: Machine = {
+    self: tools.self,
+    isPrivate: tools.engine.endpoint.kind === "private",
+    owners: new Set(rows.map((row) => row.owner))
+  }
   const orphans: Array<SurveyedObject> = []
   const foreign: Array<SurveyedObject> = []
   for (const object of objects) {
-    const { side, reason } = yield* judge(tools.self, object.labels, own, open)
+    const { side, reason } = yield* judge(machine, object.labels, own, open)
     const { journal, journalPath, stream, owner } = object.labels
     const { kind, id, name } = object
-    const found = { kind, id, name, journal, journalPath, stream, owner, reason }
+    const found = { kind, role: object.labels.kind, id, name, journal, journalPath, stream, owner, reason }
     if (side === "orphan") orphans.push(found)
     if (side === "foreign") foreign.push(found)
   }
-  return { orphans: [...orphans, ...(yield* orphanImages(tools, objects))], foreign }
+  return { orphans: [...orphans, ...(yield* orphanImages(tools, objects, rows))], foreign }
 })
 
+interface Machine {
+  readonly self: Owner.Owner
+  /** Only this machine's processes use a private engine. */
+  readonly isPrivate: boolean
+  /** Labels of owners that lease uids, or did: the table lies on this machine's disk. */
+  readonly owners: ReadonlySet<string>
+}
+
+/** Whether it is sure that an owner was a process of this machine before its last boot. */
+const diedWithBoot = ({ self, isPrivate, owners }: Machine, label: string): boolean => {
+  const owner = Owner.fromLabel(label)
+  return owner !== undefined && owner.bootId !== self.bootId && (isPrivate || owners.has(label))
+}
+
 const judge = Effect.fnUntraced(function* (
-  self: Owner.Owner,
+  machine: Machine,
   labels: SandboxLabels.SandboxLabels,
   own: Journal["Service"] | undefined,
   open: ReadonlySet<string>
 ): Effect.fn.Return<Judgement, never, FileSystem> {
-  if (labels.owner === Owner.toLabel(self)) {
+  if (labels.owner === Owner.toLabel(machine.self)) {
     const closed = labels.journal === own?.id && !open.has(labels.stream)
     return closed ? { side: "orphan", reason: "its stream is closed" } : { side: "live", reason: "its owner is we" }
   }
@@ -114,6 +135,7 @@ const judge = Effect.fnUntraced(function* (
   const state = owner === undefined ? "unknown-other-host" : yield* Owner.liveness(owner)
   if (state === "alive") return { side: "live", reason: "its owner is alive" }
   if (state === "dead") return { side: "orphan", reason: "its owner is dead" }
+  if (diedWithBoot(machine, labels.owner)) return { side: "orphan", reason: "its owner died with an earlier boot" }
   return (yield* isDeserted(labels.journalPath))
     ? { side: "orphan", reason: "its journal lies here and nobody writes it" }
     : { side: "foreign", reason: "its owner cannot be judged from here" }
@@ -130,17 +152,22 @@ export const isDeserted = Effect.fnUntraced(function* (path: string): Effect.fn.
 })
 
 /** Images without a volume: made by a process that died before the engine heard of it, or left when a removal was cut short. */
-const orphanImages = Effect.fnUntraced(function* (tools: SurveyTools, objects: ReadonlyArray<Labelled>) {
+const orphanImages = Effect.fnUntraced(function* (
+  tools: SurveyTools,
+  objects: ReadonlyArray<Labelled>,
+  rows: ReadonlyArray<LeaseRow>
+) {
   const images = yield* tools.workspaces.images
   if (images.length === 0) return []
   const volumes = new Set(objects.filter(({ kind }) => kind === "volume").map(({ name }) => name))
-  const rows = yield* tools.leases.list
-  const owners = new Set(yield* Effect.filter([...new Set(rows.map((row) => row.owner))], holds))
+  const labels = [...new Set(rows.map((row) => row.owner))]
+  const owners = new Set(yield* Effect.filter(labels, (label) => holds(label, tools.self)))
   const live = rows.filter((row) => owners.has(row.owner)).map((row) => row.sandbox)
   return images
     .filter((name) => !volumes.has(name) && !live.some((sandbox) => name.includes(sandbox)))
     .map((name): SurveyedObject => ({
       kind: "image",
+      role: "volume",
       id: name,
       name,
       journal: "",
@@ -151,8 +178,11 @@ const orphanImages = Effect.fnUntraced(function* (tools: SurveyTools, objects: R
     }))
 })
 
-/** A lease of an owner that may be alive. */
-const holds = (label: string) => {
+/** A lease of an owner that may be alive: all are this machine's, so none survived its last boot. */
+const holds = (label: string, self: Owner.Owner) => {
   const owner = Owner.fromLabel(label)
-  return owner === undefined ? Effect.succeed(true) : Effect.map(Owner.liveness(owner), (state) => state !== "dead")
+  if (owner === undefined) return Effect.succeed(true)
+  return owner.bootId !== self.bootId
+    ? Effect.succeed(false)
+    : Effect.map(Owner.liveness(owner), (state) => state !== "dead")
 }

@@ -11,12 +11,14 @@ export interface RunRecorder {
   readonly lost: Effect.Effect<string | undefined>
 }
 
+const isLast = ({ _tag }: RunEvent) => _tag === "RunFinished" || _tag === "RunInterrupted"
+
 export const makeRecorder = (journal: Journal["Service"], runId: string): RunRecorder => {
   const stream = RunEvents.stream(runId)
   const events: Array<RunEvent> = []
   let lost: string | undefined
   const append = (event: RunEvent) =>
-    RunEvents.append(journal, stream, [event], { expected: any }).pipe(
+    RunEvents.append(journal, stream, [event], { expected: any, closes: isLast(event) }).pipe(
       Effect.catch((error: JournalUnavailable | Error) =>
         Effect.sync(() => {
           lost ??= error.message
