@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { engineContract } from "./support/engineContract.ts"
+import { engineContract } from "../src/testing/EngineContract.ts"
 import { testEngine, testImage } from "./support/testEngine.ts"
 
 engineContract("Docker", testEngine, { image: Effect.runSync(testImage) })

@@ -2,10 +2,10 @@
 import { Context, Effect, Layer, Schedule, Stream } from "effect"
 import type { Scope } from "effect"
 import { randomUUID } from "node:crypto"
-import type { ContainerSpec } from "../../src/ContainerSpec.ts"
-import type { EngineShape, ExecSpec, OutputFrame } from "../../src/Engine.ts"
-import { Engine } from "../../src/Engine.ts"
-import { awaitExecExit } from "../../src/ExecExit.ts"
+import type { ContainerSpec } from "../../ContainerSpec.ts"
+import type { EngineShape, ExecSpec, OutputFrame } from "../../Engine.ts"
+import { Engine } from "../../Engine.ts"
+import { awaitExecExit } from "../../ExecExit.ts"
 
 /** What the laws need besides the engine. The image has a POSIX shell, cat, sleep, id, env, head and sha256sum. */
 export interface ContractOptions {
@@ -20,7 +20,7 @@ export interface FixtureShape {
   readonly name: (what: string) => string
 }
 
-export class Fixture extends Context.Service<Fixture, FixtureShape>()("@sbx/engine/test/Fixture") {}
+export class Fixture extends Context.Service<Fixture, FixtureShape>()("@sbx/engine/internal/ContractFixture") {}
 
 const makeFixture = (options: ContractOptions) =>
   Effect.gen(function* () {

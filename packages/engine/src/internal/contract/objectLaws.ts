@@ -1,7 +1,7 @@
 /** Laws of images, networks, volumes and events. */
 import { assert } from "@effect/vitest"
 import { Clock, Effect, Stream } from "effect"
-import type { EngineEvent } from "../../src/Engine.ts"
+import type { EngineEvent } from "../../Engine.ts"
 import type { Law } from "./contractFixture.ts"
 import { container, Fixture, running, shell } from "./contractFixture.ts"
 import { tar } from "./tar.ts"
