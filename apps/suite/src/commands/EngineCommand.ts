@@ -18,7 +18,7 @@ const Status = Schema.Struct({
   kind: Schema.Literals(["explicit", "context", "default", "private"]),
   endpoint: Schema.String,
   running: Schema.Boolean,
-  /** Of the daemon; null when it does not run. */
+  /** Of the daemon; null when it does not run or does not talk to this user. */
   version: Schema.NullOr(Schema.String)
 })
 type Status = typeof Status.Type
@@ -26,7 +26,7 @@ type Status = typeof Status.Type
 const show = Effect.fnUntraced(function* (status: Status, asJson: boolean) {
   const output = yield* Output
   if (asJson) return yield* output.json(Status, status)
-  const state = status.running ? `running, version ${status.version}` : "not running"
+  const state = status.running ? `running, version ${status.version ?? "not shown: its socket is for root only"}` : "not running"
   yield* output.print(`${status.kind} engine at ${status.endpoint}: ${state}`)
 })
 
