@@ -80,8 +80,11 @@ describe("the machine lock", () => {
 
   it.live("fails with the reason where its file cannot be made", () =>
     Effect.gen(function* () {
-      const file = yield* (yield* FileSystem).makeTempFileScoped()
-      const lock = yield* lockOn(file, short)
+      const fs = yield* FileSystem
+      const path = yield* fs.makeTempDirectoryScoped()
+      const file = `${path}/machine.lock`
+      yield* fs.symlink("/dev/null/nowhere", file)
+      const lock = yield* lockOn(path, short)
       const error = yield* Effect.flip(Effect.scoped(lock.hold("shared")))
       assert.include(error.message, file)
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))

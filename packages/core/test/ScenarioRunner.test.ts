@@ -29,6 +29,16 @@ const scenario = <A, E, R>(
   name: string,
   effect: Effect.Effect<A, E, R>,
   options: Partial<Scenario.ScenarioOptions> = {}
+) => silent(name, Effect.andThen(effect, ended), options)
+
+/** A judgement, which a scenario needs to pass. */
+const ended = Effect.flatMap(Scenario.ScenarioContext, ({ check }) => check("it came to its end", true))
+
+/** One that judges only what it says. */
+const silent = <A, E, R>(
+  name: string,
+  effect: Effect.Effect<A, E, R>,
+  options: Partial<Scenario.ScenarioOptions> = {}
 ) => Scenario.make(name, { description: name, ...options }, effect)
 
 const layers = (settings: Partial<Environment.Settings> = {}) =>
@@ -66,7 +76,7 @@ describe("a run", () => {
   it.live("records every step, and its report is the fold of the journal", () =>
     Effect.gen(function* () {
       const { report, events } = yield* run([
-        scenario(
+        silent(
           "a/one",
           Effect.gen(function* () {
             const { step, evidence, check } = yield* context
@@ -132,6 +142,17 @@ describe("a run", () => {
         unknown: "unknown"
       })
       assert.strictEqual(report.verdict._tag, "fail")
+    })
+  )
+
+  it.live("does not pass a scenario that judged nothing", () =>
+    Effect.gen(function* () {
+      const noted = Effect.flatMap(context, ({ step, evidence }) => step("look", evidence("seen", 1)))
+      const { report } = yield* run([silent("n/nothing", Effect.void), silent("n/noted", noted)])
+      for (const { verdict } of report.scenarios) {
+        assert.deepStrictEqual(verdict, { _tag: "unknown", reason: "nothing was judged" })
+      }
+      assert.strictEqual(report.verdict._tag, "unknown")
     })
   )
 

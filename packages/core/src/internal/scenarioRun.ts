@@ -53,7 +53,9 @@ export const runScenario = Effect.fnUntraced(function* <R>(run: RunContext, scen
       Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(new ScenarioTimeout({ timeoutMillis })) }),
       Effect.exit
     )
-  const said = Verdict.mergeAll([judge(exit, scenario.failures), ...notes.verdicts])
+  // To end well is no finding: a scenario that judged nothing has shown nothing.
+  const ended = exit._tag === "Success" ? [] : [judge(exit, scenario.failures)]
+  const said = Verdict.mergeAll([...ended, ...notes.verdicts])
   const verdict = said._tag === "pass" ? said : yield* doubt(run, said)
   const kept = yield* tidy(run, directory, verdict)
   const atMillis = yield* Clock.currentTimeMillis
