@@ -26,7 +26,9 @@ type Status = typeof Status.Type
 const show = Effect.fnUntraced(function* (status: Status, asJson: boolean) {
   const output = yield* Output
   if (asJson) return yield* output.json(Status, status)
-  const state = status.running ? `running, version ${status.version ?? "not shown: its socket is for root only"}` : "not running"
+  const state = status.running
+    ? `running, version ${status.version ?? "not shown: its socket is for root only"}`
+    : "not running"
   yield* output.print(`${status.kind} engine at ${status.endpoint}: ${state}`)
 })
 
