@@ -14,7 +14,7 @@ interface Feature {
   readonly tool: string
   /** Run by sh inside a fresh network namespace; success is exit code 0. */
   readonly trial: string
-  /** Any of these as y or m. */
+  /** Any of these. */
   readonly options: ReadonlyArray<string>
   readonly advice: string
 }
@@ -31,13 +31,19 @@ const attempt = Effect.fnUntraced(function* (feature: Feature) {
     : fail(stderr.trim() || `exit code ${exitCode}`)
 })
 
+/** `y` is in the running kernel; `m` may fail to load, e.g. because the module is not installed, so it proves nothing. */
+export const readKernelConfig = (config: string, options: ReadonlyArray<string>, why: string): Finding => {
+  if (!config.includes("CONFIG_")) return unknown(`${why}, and the kernel does not show its configuration`)
+  const set = (value: "y" | "m") =>
+    options.filter((option) => config.split("\n").includes(`${option}=${value}`)).join(", ")
+  if (set("y") !== "") return pass(`${set("y")} is built into the kernel; not tried (${why})`)
+  if (set("m") !== "") return unknown(`${set("m")} is a module of the kernel; not tried (${why})`)
+  return fail(`${options.join(", ")} is not set in the kernel`)
+}
+
 const fromConfig = Effect.fnUntraced(function* (feature: Feature, why: string) {
   const { stdout } = yield* sh('zcat /proc/config.gz 2>/dev/null || cat "/boot/config-$(uname -r)" 2>/dev/null')
-  if (!stdout.includes("CONFIG_")) return unknown(`${why}, and the kernel does not show its configuration`)
-  const set = feature.options.filter((option) => new RegExp(`^${option}=[ym]$`, "m").test(stdout))
-  return set.length > 0
-    ? pass(`${set.join(", ")} is set; not tried (${why})`)
-    : fail(`${feature.options.join(", ")} is not set in the kernel`)
+  return readKernelConfig(stdout, feature.options, why)
 })
 
 const probeOf = (feature: Feature): Probe => ({
