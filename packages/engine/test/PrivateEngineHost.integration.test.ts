@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { DistributionPackages } from "../src/DistributionPackages.ts"
@@ -190,6 +199,22 @@ describe.concurrent("PrivateEngine that is not used", () => {
   )
 })
 
+/** The failure of an engine whose programs are those of `prefix`. */
+const startWith = (prefix: string, stateRoot: string) => {
+  const packages = Layer.succeed(DistributionPackages, {
+    plan: () => Effect.die("not asked"),
+    ensure: () => Effect.succeed({ prefix, packages: [] }),
+    sources: Effect.die("not asked")
+  })
+  const engine = PrivateEngine.layerWith({ stateRoot }).pipe(Layer.provide(packages), Layer.provide(packagesLayer))
+  return Effect.flatMap(PrivateEngine.PrivateEngine, (service) => Effect.flip(service.up())).pipe(
+    Effect.provide(engine)
+  )
+}
+
+const busyboxOf = (prefix: string): string =>
+  existsSync(`${prefix}/bin/busybox`) ? `${prefix}/bin/busybox` : "/bin/busybox"
+
 describe("PrivateEngine where it cannot run", () => {
   it.live("falls back to vfs with a warning where overlay mounts do not stack", () =>
     Effect.gen(function* () {
@@ -244,19 +269,33 @@ describe("PrivateEngine where it cannot run", () => {
         yield* prepare,
         `${stateRoot}/prefix`
       )
-      const packages = Layer.succeed(DistributionPackages, {
-        plan: () => Effect.die("not asked"),
-        ensure: () => Effect.succeed({ prefix: `${stateRoot}/prefix`, packages: [] }),
-        sources: Effect.die("not asked")
-      })
-      const error = yield* Effect.flatMap(PrivateEngine.PrivateEngine, (service) => Effect.flip(service.up())).pipe(
-        Effect.provide(
-          PrivateEngine.layerWith({ stateRoot }).pipe(Layer.provide(packages), Layer.provide(packagesLayer))
-        )
-      )
+      const error = yield* startWith(`${stateRoot}/prefix`, stateRoot)
       assert(error._tag === "PrivateEngineStartFailed", String(error))
       assert.include(error.message, "the daemon ended at once")
       assert.include(error.message, "failed to start daemon: no luck")
+      assert.deepStrictEqual(yield* listLeftovers(paths), [])
+    })
+  )
+
+  it.live("fails when the daemon does not tell its id, and leaves nothing", () =>
+    Effect.gen(function* () {
+      const { stateRoot, paths } = ownEngine("mute")
+      const prefix = `${stateRoot}/prefix`
+      const version = { Version: "1", ApiVersion: "1.41", Components: [{ Name: "containerd" }] }
+      const server = `require("http").createServer((q, a) => q.url === "/version" ? a.end(${JSON.stringify(JSON.stringify(version))}) : a.writeHead(500).end("{}")).listen(${JSON.stringify(paths.socket)})`
+      mkdirSync(`${prefix}/usr/bin`, { recursive: true })
+      writeFileSync(`${prefix}/mute.cjs`, server)
+      writeFileSync(`${prefix}/usr/bin/dockerd`, `#!/bin/sh\nexec "${process.execPath}" "${prefix}/mute.cjs"\n`)
+      chmodSync(`${prefix}/usr/bin/dockerd`, 0o755)
+      sh(
+        'mkdir -p "$2/bin"; cp "$1" "$2/bin/busybox"; ln -s /bin/true "$2/usr/bin/iptables"',
+        busyboxOf(yield* prepare),
+        prefix
+      )
+      const error = yield* startWith(prefix, stateRoot)
+      assert(error._tag === "PrivateEngineStartFailed", String(error))
+      assert.include(error.message, "it did not tell its id: the answer is not that of an engine")
+      assert.isFalse(existsSync(paths.daemonId))
       assert.deepStrictEqual(yield* listLeftovers(paths), [])
     })
   )
