@@ -24,7 +24,7 @@ export class ScenarioContext extends Context.Service<
     readonly step: <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
     /** Records a figure or fact that the verdict rests on. A later value under the same key replaces it in the report. */
     readonly evidence: (key: string, value: Schema.Json) => Effect.Effect<void>
-    /** Records a judgement; the worst of all is the scenario's verdict. */
+    /** Records a judgement; the worst of all is the scenario's verdict, which without any is unknown. */
     readonly finding: (what: string, verdict: Verdict) => Effect.Effect<void>
     /** Records pass or fail, without ending the scenario. Resolves to the condition. */
     readonly check: (

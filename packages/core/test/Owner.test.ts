@@ -52,10 +52,17 @@ describe("an owner", () => {
     Effect.gen(function* () {
       const me = yield* Owner.current
       const fs = yield* FileSystem
-      // The shell becomes a sleep that never waits for the child it had.
-      const parent = yield* ChildProcess.make("sh", ["-c", "sh -c 'exit 0' & echo $!; exec sleep 60"])
+      // The shell becomes a sleep that never waits for the child it had; a shell that lives might.
+      const parent = yield* ChildProcess.make("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"])
       const line = yield* Stream.runHead(Stream.splitLines(Stream.decodeText(parent.stdout)))
       const pid = line._tag === "Some" ? line.value : ""
+      const comm = Effect.map(fs.readFileString(`/proc/${parent.pid}/comm`), (text) => text.trim())
+      yield* Expect.eventually(
+        "the parent",
+        Effect.flatMap(comm, (name) => Expect.equals("program", name, "sleep")),
+        { within: "5 seconds" }
+      )
+      yield* Effect.sync(() => process.kill(Number(pid), "SIGKILL"))
       const isZombie = Effect.gen(function* () {
         const stat = Owner.parseStat(yield* fs.readFileString(`/proc/${pid}/stat`))
         yield* Expect.equals("state", stat?.state, "Z")

@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Engine } from "@sbx/engine/Engine"
 import { Journal, noStream, streamName } from "@sbx/journal/Journal"
 import * as Sqlite from "@sbx/journal/Sqlite"
-import { Context, Deferred, Effect, Fiber, FileSystem, Layer, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, FileSystem, Layer, Schedule, Stream } from "effect"
 import * as childProcess from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { cgroupsOf } from "../src/internal/cgroupLeftovers.ts"
@@ -91,6 +91,27 @@ const statesIn = (journalPath: string) =>
     })
   )
 
+/** None before the journal is there. */
+const statesSoFar = (journalPath: string) => Effect.orElseSucceed(statesIn(journalPath), () => [])
+
+const labelledWith = (journalPath: string) => ({ [SandboxLabels.keys.journalPath]: journalPath })
+
+/** What has been seen to exist when the process is killed, in the order in which it comes to be. */
+const stages = {
+  spawned: () => Effect.succeed(true),
+  intent: (journalPath: string) => Effect.map(statesSoFar(journalPath), (states) => states.length > 0),
+  image: Effect.fnUntraced(function* (journalPath: string) {
+    const ids = (yield* statesSoFar(journalPath)).flatMap(({ state }) => state.create?.sandboxId ?? [])
+    return (yield* remains(ids)).images.length > 0
+  }),
+  volume: Effect.fnUntraced(function* (journalPath: string) {
+    return (yield* (yield* Engine).listVolumes(labelledWith(journalPath))).length > 0
+  }),
+  container: Effect.fnUntraced(function* (journalPath: string) {
+    return (yield* (yield* Engine).listContainers(labelledWith(journalPath))).length > 0
+  })
+}
+
 const services = Reconciler.layer.pipe(Layer.provideMerge(sandboxesLayer()))
 
 layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconciler", (it) => {
@@ -144,27 +165,36 @@ layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconcil
   )
 
   it.effect(
-    "cleans up after a process killed at any moment of the creation",
+    "cleans up after a process killed at each stage of the creation",
     () =>
       Effect.gen(function* () {
         const { reconcile } = yield* Reconciler.Reconciler
         const journal = yield* Journal
         const fs = yield* FileSystem.FileSystem
-        const runs = yield* fs.makeTempDirectoryScoped()
-        for (const [round, delay] of [20, 60, 120, 200].entries()) {
-          const victim = yield* owner(`${runs}/run${round}`, 3)
-          // The journal's first write means that the process is up; then a different moment each round.
-          yield* eventually(fs.exists(`${runs}/run${round}/journal.sqlite`), (there) => there)
-          yield* Effect.sleep(delay)
+        const runs = yield* fs.realPath(yield* fs.makeTempDirectoryScoped())
+        const had: Record<string, number> = {}
+        for (const [stage, isReached] of Object.entries(stages)) {
+          const path = `${runs}/${stage}/journal.sqlite`
+          const victim = yield* owner(`${runs}/${stage}`, 3)
+          yield* isReached(path).pipe(
+            Effect.repeat({ until: (reached) => reached, schedule: Schedule.spaced("2 millis") }),
+            Effect.timeout("20 seconds")
+          )
           yield* victim.killNine
+          const idsNow = Effect.map(statesSoFar(path), (states) =>
+            states.map(({ state }) => state.create?.sandboxId ?? "none")
+          )
+          const left = yield* remains(yield* idsNow)
+          had[stage] = left.containers.length + left.volumes.length + left.images.length
           const report = yield* reconcile({ dryRun: false, own: journal, runDirectories: [runs], settle: true })
           assert.deepStrictEqual(report.failures, [])
           assert.deepStrictEqual(report.inDoubt, [])
-          const states = yield* statesIn(`${runs}/run${round}/journal.sqlite`)
-          for (const { state } of states) assert.isTrue(LifecycleState.isTerminal(state), state.status)
-          const ids = states.map(({ state }) => state.create?.sandboxId ?? "none")
-          assert.deepStrictEqual(yield* remains(ids), none)
+          for (const { state } of yield* statesSoFar(path))
+            assert.isTrue(LifecycleState.isTerminal(state), state.status)
+          assert.deepStrictEqual(yield* remains(yield* idsNow), none)
         }
+        assert.strictEqual(had["spawned"], 0)
+        for (const stage of ["image", "volume", "container"]) assert.isAbove(had[stage] ?? 0, 0, stage)
       }),
     120_000
   )
