@@ -27,7 +27,6 @@ const hashes = (environment: Readonly<Record<string, string>>): ReadonlyMap<stri
 
 const base = { SBX_ENGINE_FINGERPRINT: "engine 1", DOCKER_HOST: "unix:///a.sock", SBX_TEST_ENGINE: "unix:///a.sock" }
 
-// Files that are edited meanwhile change every hash: then it is asked again.
 describe("the cache of tests", () => {
   it("holds for the same engine, address and images only", () => {
     const first = hashes(base)
