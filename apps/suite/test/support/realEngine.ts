@@ -4,8 +4,10 @@ import { writeFileSync } from "node:fs"
 import * as path from "node:path"
 import { keys } from "@sbx/core/SandboxLabels"
 import * as Docker from "@sbx/engine/Docker"
-import { Engine } from "@sbx/engine/Engine"
+import { Engine, type EngineEvent } from "@sbx/engine/Engine"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
 
 const given = (name: string): string => {
   const value = process.env[name]
@@ -42,6 +44,53 @@ export const stateOf = (containerId: string): Promise<string> =>
       Effect.map(({ state }) => state.status),
       Effect.catchTag("ObjectNotFound", () => Effect.succeed("absent"))
     )
+  )
+
+/** Names by which containers and volumes that others made show on the machine: ids, volume names, host pids. */
+export const foreignTo = (isOurs: (labels: Readonly<Record<string, string>>) => boolean) =>
+  onEngine(
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const containers = (yield* engine.listContainers({})).filter(({ labels }) => !isOurs(labels))
+      const volumes = (yield* engine.listVolumes({})).filter(({ labels }) => !isOurs(labels))
+      const pids = yield* Effect.forEach(containers, ({ id }) =>
+        engine.inspectContainer(id).pipe(
+          Effect.map(({ state }) => state.hostPid),
+          Effect.catchTag("ObjectNotFound", () => Effect.undefined)
+        )
+      )
+      return {
+        names: [...containers.map(({ id }) => id), ...volumes.map(({ name }) => name)],
+        pids: pids.filter((pid) => pid !== undefined)
+      }
+    })
+  )
+
+/** Ids of the containers that others make from now on: what those leave behind is not ours to answer for. */
+export const watchForeign = (isOurs: (labels: Readonly<Record<string, string>>) => boolean) => {
+  const ids = new Set<string>()
+  const see = ({ type, actorId, attributes }: EngineEvent) => {
+    if (type === "container" && !isOurs(attributes)) ids.add(actorId)
+  }
+  const watching = Effect.flatMap(Engine, (engine) =>
+    Stream.runForEach(engine.events({ labels: {} }), (event) => Effect.sync(() => see(event)))
+  )
+  const fiber = Effect.runFork(Effect.provide(watching, Docker.layer({ kind: "explicit", address })))
+  return { ids, stop: () => Effect.runPromise(Fiber.interrupt(fiber)) }
+}
+
+/** Every object of the engine with these labels. */
+export const objectsWith = (isOurs: (labels: Readonly<Record<string, string>>) => boolean) =>
+  onEngine(
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const all = [
+        ...(yield* engine.listContainers({})),
+        ...(yield* engine.listVolumes({})),
+        ...(yield* engine.listNetworks({}))
+      ]
+      return all.filter(({ labels }) => isOurs(labels)).map(({ name }) => name)
+    })
   )
 
 const imports = [
