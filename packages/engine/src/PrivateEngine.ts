@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as PlatformError from "effect/PlatformError"
-import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { DistributionPackages, type DistributionPackagesShape, type PackageProgress } from "./DistributionPackages.ts"
@@ -284,7 +284,8 @@ export const layerWith = (
   Layer.effect(
     PrivateEngine,
     Effect.gen(function* () {
-      const platform = yield* Effect.context<Platform>()
+      // Not the layer's own scope, which is in the context too: a lease ends with the scope of its caller.
+      const platform = Context.pick(FileSystem.FileSystem, ChildProcessSpawner)(yield* Effect.context<Platform>())
       const packages = yield* DistributionPackages
       const paths = enginePaths(yield* resolveExisting(options.stateRoot))
       const idleSeconds = Math.max(1, Math.round(Duration.toSeconds(options.idle ?? Duration.minutes(30))))
