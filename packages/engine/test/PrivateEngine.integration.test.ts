@@ -188,10 +188,8 @@ describe.concurrent("PrivateEngine that is hurt", () => {
       }
     })
   )
-})
 
-describe("PrivateEngine that is interrupted while it starts", () => {
-  it.live("has a supervisor, which ends it, and its daemon's id by the next lease", () =>
+  it.live("has a supervisor after an interrupted start, which ends it, and its daemon's id by the next lease", () =>
     Effect.gen(function* () {
       const own = ownEngine("interrupted", 4)
       const starter = yield* Effect.forkChild(own.up)
