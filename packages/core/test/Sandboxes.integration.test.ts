@@ -290,7 +290,9 @@ describe("sandboxes on an engine in trouble", () => {
       })
     )
   })
+})
 
+describe("sandboxes whose volume takes its time", () => {
   const asked = Deferred.makeUnsafe<void>()
   const volumeMade = Deferred.makeUnsafe<void>()
   const aborted = withEngine((engine) => ({
@@ -364,7 +366,9 @@ describe("sandboxes on an engine in trouble", () => {
       })
     )
   })
+})
 
+describe("sandboxes on an engine that answers late", () => {
   const late = withEngine((engine) => ({
     ...engine,
     createContainer: (spec) =>
