@@ -234,6 +234,9 @@ describe("PrivateEngine where it cannot run", () => {
           yield* service.down()
         }).pipe(Effect.provide(layer))
       } finally {
+        yield* Effect.flatMap(PrivateEngine.PrivateEngine, (service) => service.down({ force: true })).pipe(
+          Effect.provide(layer)
+        )
         sh('umount "$1/m"; rm -rf "$1"', outer)
       }
     })
