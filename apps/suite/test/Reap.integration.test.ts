@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import { RunJson } from "../src/reporting/RunJson.ts"
 import { directory, run, start } from "./support/commandLine.ts"
 import { describeIf } from "./support/describeIf.ts"
-import { address, env, hang, hanging, objectsOf, scenario } from "./support/realEngine.ts"
+import { address, env, hang, hanging, objectsOf, passes, scenario } from "./support/realEngine.ts"
 
 const decodeReap = Schema.decodeSync(Schema.fromJsonString(ReconcileReport))
 const decodeRun = Schema.decodeSync(Schema.fromJsonString(RunJson))
@@ -61,7 +61,7 @@ describe("reap", () => {
     started.child.kill("SIGKILL")
     await started.ended
     const runId = readlinkSync(path.join(cwd, ".sbx/runs/last"))
-    const next = await run(["run", scenario(cwd, "empty", "")], { cwd, env: env() })
+    const next = await run(["run", scenario(cwd, "empty", passes)], { cwd, env: env() })
     assert.strictEqual(next.code, 0, next.stderr)
     assert.match(next.stderr, /after dead runs: .*removed/)
     assert.deepStrictEqual(await objectsOf(runId), [])

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { RunJson } from "../src/reporting/RunJson.ts"
 import { directory, run } from "./support/commandLine.ts"
-import { env, hang, scenario } from "./support/realEngine.ts"
+import { env, hang, passes, scenario } from "./support/realEngine.ts"
 
 const decodeRun = Schema.decodeSync(Schema.fromJsonString(RunJson))
 
@@ -35,7 +35,8 @@ describe("a variable of the environment", () => {
   it("MAX_CONCURRENT_SANDBOXES makes the next sandbox wait", async () => {
     const cwd = directory()
     const second = `  yield* (yield* Sandboxes).make({ image: sandbox.spec.image }).pipe(
-    Effect.timeoutOrElse({ duration: "2 seconds", orElse: () => context.unknown("it waited") }))`
+    Effect.timeoutOrElse({ duration: "2 seconds", orElse: () => context.unknown("it waited") }))
+${passes}`
     const file = scenario(cwd, "second", second)
     const held = await under({ MAX_CONCURRENT_SANDBOXES: "1" }, [file], cwd)
     assert.strictEqual(held.scenarios[0]?.reason, "it waited")
@@ -45,7 +46,7 @@ describe("a variable of the environment", () => {
 
   it("SKIP_LONG_RUNNING_TESTS leaves out long scenarios, and --bail goes on", async () => {
     const cwd = directory()
-    const files = [scenario(cwd, "long", "", "{ long: true }"), scenario(cwd, "short", "")]
+    const files = [scenario(cwd, "long", passes, "{ long: true }"), scenario(cwd, "short", passes)]
     const left = await under({ SKIP_LONG_RUNNING_TESTS: "true" }, ["--bail", ...files], cwd)
     assert.strictEqual(left.code, 0, left.stderr)
     assert.deepStrictEqual(
@@ -81,7 +82,11 @@ describe("a variable of the environment", () => {
 
   it("INTEGRATION_LOG_LEVEL chooses what is logged", async () => {
     const cwd = directory()
-    const file = scenario(cwd, "logs", '  yield* Effect.logInfo("an info"); yield* Effect.logError("an error")')
+    const file = scenario(
+      cwd,
+      "logs",
+      `  yield* Effect.logInfo("an info"); yield* Effect.logError("an error")\n${passes}`
+    )
     const logged = async (level: string) => {
       const { code, stderr } = await under({ INTEGRATION_LOG_LEVEL: level }, [file], cwd)
       assert.strictEqual(code, 0, stderr)

@@ -16,7 +16,10 @@ const judged = (allowed: number, count: number) =>
     const runs: Array<number> = []
     const program = withRoomFor(
       count,
-      Effect.sync(() => void runs.push(count))
+      Effect.flatMap(Scenario.ScenarioContext, ({ check }) => {
+        runs.push(count)
+        return check("it ran", true)
+      })
     )
     const directory = yield* (yield* FileSystem).makeTempDirectoryScoped()
     const report = yield* ScenarioRunner.run([Scenario.make("a/one", { description: "one" }, program)], {

@@ -116,6 +116,9 @@ export const scenario = (cwd: string, name: string, body: string, options = "{}"
   return `./${name}.scenario.ts`
 }
 
+/** A scenario that judges nothing does not pass. */
+export const passes = '  yield* context.check("it got here", true)'
+
 /** The scenario says so once its sandbox runs, and then goes on for ever. */
 export const hang = '  yield* context.step("hang", Effect.never)'
 export const hanging = "mine/hang: hang"
