@@ -343,7 +343,9 @@ describe("sandboxes whose volume takes its time", () => {
       })
     )
   })
+})
 
+describe("sandboxes without a container yet", () => {
   const inGap = Deferred.makeUnsafe<void>()
   const gap = withEngine((engine) => ({
     ...engine,
