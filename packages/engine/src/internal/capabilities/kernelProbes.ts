@@ -31,12 +31,12 @@ const attempt = Effect.fnUntraced(function* (feature: Feature) {
     : fail(stderr.trim() || `exit code ${exitCode}`)
 })
 
-/** `y` is in the running kernel; `m` may fail to load, e.g. because the module is not installed, so it proves nothing. */
+/** A feature that nobody tried is never a pass; only its absence can be read. `m` may also fail to load. */
 export const readKernelConfig = (config: string, options: ReadonlyArray<string>, why: string): Finding => {
   if (!config.includes("CONFIG_")) return unknown(`${why}, and the kernel does not show its configuration`)
   const set = (value: "y" | "m") =>
     options.filter((option) => config.split("\n").includes(`${option}=${value}`)).join(", ")
-  if (set("y") !== "") return pass(`${set("y")} is built into the kernel; not tried (${why})`)
+  if (set("y") !== "") return unknown(`${set("y")} is built into the kernel; not tried (${why})`)
   if (set("m") !== "") return unknown(`${set("m")} is a module of the kernel; not tried (${why})`)
   return fail(`${options.join(", ")} is not set in the kernel`)
 }
