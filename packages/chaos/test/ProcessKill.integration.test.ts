@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { consistently } from "@sbx/core/Expect"
 import { Engine } from "@sbx/engine/Engine"
 import type { Journal } from "@sbx/journal/Journal"
 import * as Effect from "effect/Effect"
@@ -70,9 +71,10 @@ describe("ProcessKill", () => {
       const control = yield* container("control", restarting)
       yield* engine.killContainer(control.containerId, "SIGKILL")
       yield* engine.waitContainer(control.containerId)
-      yield* Effect.sleep("1 second")
-      const killed = yield* engine.inspectContainer(control.containerId)
-      assert.deepStrictEqual([killed.state.status, killed.restartCount], ["exited", 0])
+      const dead = Effect.map(engine.inspectContainer(control.containerId), ({ restartCount, state }) =>
+        assert.deepStrictEqual([state.status, restartCount], ["exited", 0])
+      )
+      yield* consistently("it stays dead", dead, { for: "1 second" })
     })
   )
 })
