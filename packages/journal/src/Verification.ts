@@ -29,7 +29,7 @@ export interface Verification {
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** Verifies hashes, contiguous positions and versions, and stream heads; 1 µs to 2 µs per event, in one go. */
+/** Verifies hashes, contiguous positions and versions, and stream heads; in one go, measured at about 7 µs per event on a busy machine. */
 export const verify = (path: string): Effect.Effect<Verification, JournalUnavailable> =>
   Effect.andThen(
     checkReadable(path),
