@@ -55,9 +55,9 @@ const added = async ({ before, seen }: Beginning, cwd: string): Promise<Readonly
   return now.filter((line) => !others.some((name) => line.includes(name)))
 }
 
-/** Other tests come and go on this engine: what they have for a moment goes away, what we left would stay. */
+/** Shims and cgroups end a moment after their container; the target for clean-up is 5 s. */
 const untilNothing = async (see: () => Promise<ReadonlyArray<string>>): Promise<ReadonlyArray<string>> => {
-  const deadline = performance.now() + 45_000
+  const deadline = performance.now() + 5000
   for (;;) {
     const left = await see()
     if (left.length === 0 || performance.now() > deadline) return left

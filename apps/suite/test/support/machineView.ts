@@ -29,12 +29,16 @@ const daemonPid = (): string => text(path.join(path.dirname(address.replace("uni
 /** The engine can be seen into from here: its daemon's mounts are readable. */
 export const visible = (): boolean => daemonPid() !== "" && existsSync(`/proc/${daemonPid()}/mountinfo`)
 
+const ownNetwork = (): string => networkOf(Number(daemonPid()))
+
 /** proc_pid_mountinfo(5): the fourth field is the root within the file system, the fifth the mount point. */
 const mountinfo = (): ReadonlyArray<ReadonlyArray<string>> =>
   text(`/proc/${daemonPid()}/mountinfo`)
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => line.split(" "))
+    // The daemon binds its own network namespace once, at the first container on the host's network, and keeps it.
+    .filter((fields) => fields[3] !== ownNetwork())
 
 /** `sidecar` cgroups lie below their target's, so two levels of container ids. */
 const cgroups = (): ReadonlyArray<string> => {
