@@ -109,8 +109,11 @@ export const ioLaws: Readonly<Record<string, Law>> = {
     yield* engine.waitContainer(id)
     const frames = yield* Stream.runCollect(engine.logs(id, { follow: false }))
     assert.deepStrictEqual([textOf(frames, "stdout"), textOf(frames, "stderr")], ["one\nthree\n", "two\n"])
-    const last = yield* Stream.runCollect(engine.logs(id, { follow: false, tail: 1 }))
-    assert.strictEqual(Buffer.concat(last.map(({ bytes }) => bytes)).toString(), "three\n")
+    // Engines copy the two channels independently, so only lines of one channel have an order to ask the tail for.
+    const oneChannel = yield* running({ command: ["sh", "-c", "echo one; echo two; echo three"] })
+    yield* engine.waitContainer(oneChannel)
+    const last = yield* Stream.runCollect(engine.logs(oneChannel, { follow: false, tail: 1 }))
+    assert.strictEqual(textOf(last, "stdout"), "three\n")
     const missing = yield* Effect.flip(Stream.runDrain(engine.logs("sbx-test-absent", { follow: false })))
     assert.strictEqual(missing._tag, "ObjectNotFound")
   }),
