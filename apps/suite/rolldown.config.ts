@@ -4,8 +4,8 @@ import { defineConfig } from "rolldown"
 export default defineConfig({
   input: "src/main.ts",
   platform: "node",
-  // ssh2, which dockerode loads, looks for compiled helpers and does without them.
-  external: [/\.node$/, "cpu-features"],
+  // The benchmarks are not published. ssh2, which dockerode loads, looks for compiled helpers and does without them.
+  external: [/\.node$/, "cpu-features", /\/bench\/\w+\.ts$/],
   resolve: { conditionNames: ["@sbx/source", "import", "node", "default"] },
   output: { file: "dist/main.js", format: "esm", banner: "#!/usr/bin/env node", codeSplitting: false }
 })

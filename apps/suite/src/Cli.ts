@@ -3,6 +3,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { CliConfig, CliOutput, Command, GlobalFlag, TerminalCapabilities } from "effect/cli"
+import { bench } from "./commands/Bench.ts"
 import { doctor } from "./commands/Doctor.ts"
 import { engine } from "./commands/EngineCommand.ts"
 import { events } from "./commands/Events.ts"
@@ -16,7 +17,7 @@ import { version } from "./internal/version.ts"
 
 const sbx = Command.make("sbx").pipe(
   Command.withDescription("Integration, chaos and security testing for container sandboxes"),
-  Command.withSubcommands([run, list, doctor, engine, images, events, reap, test])
+  Command.withSubcommands([run, list, doctor, engine, images, events, reap, bench, test])
 )
 
 const present: CliOutput.Presenter["present"] = Effect.fnUntraced(function* (event) {

@@ -1,0 +1,75 @@
+/**
+ * Whether a long life grows: resident set size after garbage collection over many create, exec and remove operations. The slope of the
+ * line through the readings decides, so that neither a lucky first nor last reading does.
+ */
+import { Sandboxes } from "@sbx/core/Sandboxes"
+import * as Effect from "effect/Effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { Images } from "../../src/Images.ts"
+import { atMost, type Benchmark, BenchmarkFailed } from "../Benchmark.ts"
+import { failing } from "../internal/failing.ts"
+import { slope, summarise } from "../internal/figures.ts"
+import { succeed } from "./exec.ts"
+
+const name = "memory"
+/** Megabytes per 1,000 operations. */
+const limit = 10
+const operations = 1000
+const warmUp = 300
+const every = 50
+const atOnce = 4
+
+/** Node's collector, reached without a flag on the command line. */
+const collector = Effect.suspend(() => {
+  setFlagsFromString("--expose-gc")
+  const collect: unknown = runInNewContext("gc")
+  return typeof collect === "function"
+    ? Effect.succeed(() => void collect())
+    : Effect.fail(new BenchmarkFailed({ benchmark: name, detail: "this Node has no collector to call" }))
+})
+
+const operation = Effect.fnUntraced(function* (image: string) {
+  const sandbox = yield* (yield* Sandboxes).make({ image })
+  yield* succeed(name, (yield* sandbox.exec(["/bin/true"])).exitCode)
+}, Effect.scoped)
+
+const operate = (image: string, count: number) =>
+  Effect.forEach(Array.from({ length: count }), () => operation(image), { concurrency: atOnce, discard: true })
+
+const measure = Effect.fnUntraced(function* (count: number) {
+  const image = yield* (yield* Images).reference("tiny")
+  const collect = yield* collector
+  const megabytes = Effect.sync(() => {
+    collect()
+    return process.memoryUsage.rss() / 1024 ** 2
+  })
+  yield* operate(image, warmUp)
+  const readings: Array<readonly [number, number]> = [[0, yield* megabytes]]
+  for (let done = every; done <= count; done += every) {
+    yield* operate(image, every)
+    readings.push([done, yield* megabytes])
+  }
+  const growth = slope(readings) * 1000
+  return {
+    series: [
+      {
+        of: "sbx",
+        what: "resident set size after collection",
+        unit: "MB",
+        figures: summarise(readings.map(([, mb]) => mb))
+      }
+    ],
+    targets: [atMost("MB grown per 1,000 operations", growth, limit, { n: count, least: operations })],
+    notes: [
+      `${count} operations after ${warmUp} to warm up, ${atOnce} at once, read every ${every}`,
+      `readings in MB: ${readings.map(([, mb]) => mb.toFixed(1)).join(" ")}`
+    ]
+  }
+})
+
+export const memory: Benchmark = {
+  name,
+  description: "growth per 1,000 create, exec and remove operations",
+  run: (options) => measure(options.rounds ?? operations).pipe(failing(name))
+}

@@ -1,0 +1,56 @@
+/**
+ * Measures two sides in turns, ours first in even rounds and theirs in odd ones, so that drift of the machine falls on both.
+ * Only `measure` is timed; what it made is removed outside of the time, before the next measurement begins.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import * as Exit from "effect/Exit"
+
+/** Resolves when the measured work is done; what its scope releases is not in the time. */
+export type Side<E, R> = (round: number) => Effect.Effect<unknown, E, R | Scope.Scope>
+
+export interface Timed {
+  readonly ours: ReadonlyArray<number>
+  readonly theirs: ReadonlyArray<number>
+}
+
+/** Milliseconds that the side takes, without its clean-up. */
+export const time = Effect.fnUntraced(function* <E, R>(side: Side<E, R>, round: number) {
+  const scope = yield* Scope.make()
+  const start = yield* Clock.currentTimeNanos
+  const exit = yield* Effect.exit(Scope.provide(side(round), scope))
+  const end = yield* Clock.currentTimeNanos
+  yield* Scope.close(scope, exit)
+  if (Exit.isFailure(exit)) return yield* Effect.failCause(exit.cause)
+  return Number(end - start) / 1e6
+})
+
+export const alternate = Effect.fnUntraced(function* <E1, R1, E2, R2>(options: {
+  readonly ours: Side<E1, R1>
+  readonly theirs: Side<E2, R2>
+  readonly rounds: number
+  readonly warmUps: number
+}) {
+  const { rounds, warmUps } = options
+  const ours: Array<number> = []
+  const theirs: Array<number> = []
+  const measureOurs = Effect.fnUntraced(function* (round: number) {
+    const millis = yield* time(options.ours, round)
+    if (round >= 0) ours.push(millis)
+  })
+  const measureTheirs = Effect.fnUntraced(function* (round: number) {
+    const millis = yield* time(options.theirs, round)
+    if (round >= 0) theirs.push(millis)
+  })
+  for (let round = -warmUps; round < rounds; round++) {
+    if (round % 2 === 0) {
+      yield* measureOurs(round)
+      yield* measureTheirs(round)
+    } else {
+      yield* measureTheirs(round)
+      yield* measureOurs(round)
+    }
+  }
+  return { ours, theirs } satisfies Timed
+})
