@@ -109,6 +109,13 @@ export interface AppendOptions {
   readonly closes?: boolean | undefined
 }
 
+/** One of several appends that are written together. */
+export interface AppendItem {
+  readonly stream: StreamName
+  readonly events: NonEmptyReadonlyArray<EncodedEvent>
+  readonly options: AppendOptions
+}
+
 /** Where an append lies: positions of its first and last event, and the stream's version after it. */
 export interface Appended {
   readonly first: Position
@@ -260,6 +267,14 @@ export class Journal extends Context.Service<
       events: NonEmptyReadonlyArray<EncodedEvent>,
       options: AppendOptions
     ) => Effect.Effect<Appended, AppendError>
+    /**
+     * Appends to several streams, all or nothing, in the order given; the error names the stream that refused. One item
+     * a stream, and a command id for all items or for none (else a defect): a repeat of the same items answers as the
+     * first did, and a command id that stood for other items is refused as reused.
+     */
+    readonly appendAll: (
+      items: NonEmptyReadonlyArray<AppendItem>
+    ) => Effect.Effect<ReadonlyArray<Appended>, AppendError>
     /** Closes the stream with an event {@link closedType}; closing again answers `deduplicated: true`. Fails on a stream without events. */
     readonly close: (stream: StreamName) => Effect.Effect<Appended, VersionConflict | JournalUnavailable>
     /** The stream's events in order, both bounds inclusive, up to its version at each page; a missing stream is empty. */

@@ -1,5 +1,5 @@
 /** The journal in memory: for tests and for callers who need no evidence afterwards. Lost when its scope closes. */
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { Journal } from "./Journal.ts"
 import type { Tuning } from "./internal/hub.ts"
 import { defaults, makeHub } from "./internal/hub.ts"
@@ -14,10 +14,10 @@ export const layerWith = (tuning: Partial<Tuning>): Layer.Layer<Journal> =>
     Journal,
     Effect.gen(function* () {
       const { hubCapacity, pageSize } = { ...defaults, ...tuning }
-      const storage = yield* makeMemoryStorage(yield* makeJournalId)
+      const storage = yield* makeMemoryStorage(yield* makeJournalId, yield* Clock.currentTimeMillis)
       const hub = yield* makeHub(hubCapacity)
       const submit = yield* makeWriter(storage, hub)
-      return makeJournal({ storage, hub, pageSize, digest: storage.digest, submit })
+      return makeJournal({ storage, hub, pageSize, submit })
     })
   )
 

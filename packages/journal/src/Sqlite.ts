@@ -63,7 +63,7 @@ export const layer = (
       if ("found" in storage) return yield* new JournalFormatUnsupported({ path, ...storage })
       const hub = yield* makeHub(hubCapacity)
       const submit = yield* makeWriter(storage, hub)
-      return makeJournal({ storage, hub, pageSize, digest: storage.digest, submit })
+      return makeJournal({ storage, hub, pageSize, submit })
     })
   )
 
@@ -97,7 +97,6 @@ export const layerReader = (
         storage: reader.storage,
         hub,
         pageSize: defaults.pageSize,
-        digest: (content) => content,
         submit: () => Effect.fail(refusal)
       })
     })

@@ -107,7 +107,7 @@ describe("Sqlite.layer", () => {
       db.exec("UPDATE meta SET format = 9; PRAGMA wal_checkpoint(TRUNCATE)")
       db.close()
       const before = fs.readFileSync(path)
-      const expected = new Sqlite.JournalFormatUnsupported({ path, found: 9, supported: 1 })
+      const expected = new Sqlite.JournalFormatUnsupported({ path, found: 9, supported: 2 })
       assert.deepStrictEqual(yield* openError(path), expected)
       assert.deepStrictEqual(yield* Effect.flip(withReader(path, () => Effect.void)), expected)
       assert.include(expected.message, "its format is 9")

@@ -5,11 +5,11 @@
 import { Effect } from "effect"
 import type { EncodedEvent, Filter, Recorded, StreamName } from "../Journal.ts"
 import { categoryOf, JournalUnavailable } from "../Journal.ts"
-import type { Request } from "./decideBatch.ts"
+import type { Append } from "./decideAppend.ts"
 import type { Row } from "./storage.ts"
 
 /** Throws on what the types cannot exclude: it would otherwise fail a whole batch of innocent neighbours. */
-export const toTexts = (events: ReadonlyArray<EncodedEvent>): Request["events"] =>
+export const toTexts = (events: ReadonlyArray<EncodedEvent>): Append["events"] =>
   events.map(({ type, schemaVersion, payload }) => {
     const text: string | undefined = JSON.stringify(payload)
     if (text === undefined) throw new Error(`the payload of ${type} is not JSON`)
@@ -18,7 +18,7 @@ export const toTexts = (events: ReadonlyArray<EncodedEvent>): Request["events"] 
   })
 
 /** What a command id stands for: the events and whether they close the stream, not the expectation. */
-export const contentOf = (events: Request["events"], closes: boolean): string =>
+export const contentOf = (events: Append["events"], closes: boolean): string =>
   JSON.stringify([closes, events.map((e) => [e.type, e.schemaVersion, e.payload])])
 
 export const matches = (

@@ -1,10 +1,10 @@
 /** Adapter (node:crypto): the chain of commit hashes. Each covers the one before and every byte of its events. */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import type { Row } from "./storage.ts"
 
 export const algorithm = "sha256"
 
-export const sha256 = (text: string): string => createHash(algorithm).update(text).digest("hex")
+export const sha256 = (text: string): string => hash(algorithm, text, "hex")
 
 /** The hash before the first commit: ties the chain to one journal. */
 export const genesisHash = (journalId: string, createdAtMillis: number): string =>

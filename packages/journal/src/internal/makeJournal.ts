@@ -1,8 +1,11 @@
 /** Derives the whole journal from a storage, a hub and a way to submit appends; a reader submits to a refusal. */
 import { Effect, Option, Stream } from "effect"
-import type { AppendOptions, EncodedEvent, Filter, JournalUnavailable, Recorded, StreamName } from "../Journal.ts"
+import type { AppendItem, Filter, JournalUnavailable, Recorded, StreamName } from "../Journal.ts"
 import { closedType, Journal, streamExists } from "../Journal.ts"
+import type { Append } from "./decideAppend.ts"
+import { decideAppends, needAppends } from "./decideAppend.ts"
 import { contentOf, matches, toRecorded, toTexts } from "./envelope.ts"
+import { sha256 } from "./hashChain.ts"
 import type { Hub } from "./hub.ts"
 import type { ReadStorage } from "./storage.ts"
 import { awaitPosition, subscribe } from "./subscription.ts"
@@ -12,18 +15,18 @@ export interface Parts {
   readonly storage: ReadStorage
   readonly hub: Hub
   readonly pageSize: number
-  readonly digest: (content: string) => string
   readonly submit: Submit
 }
 
-export const makeJournal = ({ storage, hub, pageSize, digest, submit }: Parts): Journal["Service"] =>
+export const makeJournal = ({ storage, hub, pageSize, submit }: Parts): Journal["Service"] =>
   Journal.of({
     id: storage.id,
     epoch: storage.epoch,
     head: storage.head,
     append: Effect.fn("Journal.append")((stream, events, options) =>
-      Effect.suspend(() => submit(toRequest(digest, stream, events, options)))
+      Effect.suspend(() => Effect.flatMap(submitAppends(submit, [toAppend({ stream, events, options })]), only))
     ),
+    appendAll: Effect.fn("Journal.appendAll")((items) => Effect.suspend(() => submitAppends(submit, toAppends(items)))),
     close: Effect.fn("Journal.close")((stream) => submitClose(submit, stream)),
     read: (stream, range) =>
       readStream(storage, pageSize, stream, range?.fromVersion ?? 1, range?.toVersion ?? Infinity),
@@ -35,29 +38,58 @@ export const makeJournal = ({ storage, hub, pageSize, digest, submit }: Parts): 
     )
   })
 
-const toRequest = (
-  digest: (content: string) => string,
-  stream: StreamName,
-  encoded: ReadonlyArray<EncodedEvent>,
-  { commandId, expected, causation, correlation, closes = false }: AppendOptions
-) => {
+const submitAppends = (submit: Submit, appends: ReadonlyArray<Append>) =>
+  submit({
+    need: (needs) => needAppends(needs, appends),
+    decide: (draft) => decideAppends(draft, appends)
+  })
+
+const only = <A>(answers: ReadonlyArray<A>): Effect.Effect<A> => {
+  const [answer] = answers
+  return answer === undefined ? Effect.die(new Error("an append without an answer")) : Effect.succeed(answer)
+}
+
+const toAppend = ({ stream, events: encoded, options }: AppendItem): Append => {
+  const { commandId, expected, causation, correlation, closes = false } = options
   const events = toTexts(encoded)
   if (causation !== undefined && !Number.isSafeInteger(causation)) throw new Error("a causation is a position")
-  const command = commandId === undefined ? undefined : { id: commandId, digest: digest(contentOf(events, closes)) }
-  return { stream, events, expected, command, causation, correlation, closes, whenClosed: "refuse" } as const
+  const command = commandId === undefined ? undefined : { id: commandId, digest: sha256(contentOf(events, closes)) }
+  return { stream, events, expected, command, causation, correlation, closes, whenClosed: "refuse" }
+}
+
+/** A command id of several appends stands for all of them: only the whole request is a repeat. */
+const toAppends = (items: ReadonlyArray<AppendItem>): ReadonlyArray<Append> => {
+  if (items.length === 0 || new Set(items.map((item) => item.stream)).size < items.length) {
+    throw new Error("appendAll takes one append a stream, and at least one")
+  }
+  const appends = items.map(toAppend)
+  const commands = appends.flatMap((append) => append.command ?? [])
+  if (commands.length > 0 && commands.length < appends.length) {
+    throw new Error("appendAll takes a command id for every append or for none")
+  }
+  if (appends.length === 1) return appends
+  const whole = sha256(JSON.stringify(appends.map(({ stream, command }) => [stream, command?.digest])))
+  return appends.map((append) =>
+    append.command === undefined ? append : { ...append, command: { id: append.command.id, digest: whole } }
+  )
 }
 
 const submitClose = (submit: Submit, stream: StreamName) =>
-  submit({
-    stream,
-    events: [{ type: closedType, schemaVersion: 1, payload: "{}" }],
-    expected: streamExists,
-    command: undefined,
-    causation: undefined,
-    correlation: undefined,
-    closes: true,
-    whenClosed: "answer"
-  }).pipe(Effect.catchTag(["StreamClosed", "CommandReused"], (impossible) => Effect.die(impossible)))
+  submitAppends(submit, [
+    {
+      stream,
+      events: [{ type: closedType, schemaVersion: 1, payload: "{}" }],
+      expected: streamExists,
+      command: undefined,
+      causation: undefined,
+      correlation: undefined,
+      closes: true,
+      whenClosed: "answer"
+    }
+  ]).pipe(
+    Effect.flatMap(only),
+    Effect.catchTag(["StreamClosed", "CommandReused"], (impossible) => Effect.die(impossible))
+  )
 
 const readStream = (
   storage: ReadStorage,

@@ -2,14 +2,13 @@
 import { Clock, Effect } from "effect"
 import { DatabaseSync } from "node:sqlite"
 import { JournalUnavailable } from "../Journal.ts"
-import { sha256 } from "./hashChain.ts"
 import { journalClosed } from "./hub.ts"
 import { makeJournalId } from "./journalId.ts"
 import { attempt, unavailable } from "./sqliteError.ts"
 import { thisProcess } from "./sqliteFile.ts"
 import { prepareReads, readStorage } from "./sqliteReads.ts"
 import type { Meta } from "./sqliteTables.ts"
-import { createTables, formatVersion, readMeta } from "./sqliteTables.ts"
+import { createTables, formatVersion, migrate, readMeta } from "./sqliteTables.ts"
 import type { Connection, Progress } from "./sqliteWrites.ts"
 import { prepareWrites, runCommit } from "./sqliteWrites.ts"
 import type { ReadStorage, Storage } from "./storage.ts"
@@ -55,7 +54,7 @@ const openBox = (path: string, id: string, now: number): Box | NewerFormat => {
       return newer(meta.format)
     }
     configure(db)
-    const known = meta ?? createTables(db, id, now)
+    const known = meta === undefined ? createTables(db, id, now) : migrate(db, meta)
     const epoch = startEpoch(db, now)
     return { path, meta: known, epoch, connection: connect(db), closed: false }
   } catch (cause) {
@@ -91,13 +90,13 @@ const use = (box: Box): Connection => {
 }
 
 const makeStorage = (box: Box): Storage => ({
-  ...readStorage(box.meta.id, box.epoch, box.path, () => use(box).reads),
-  digest: sha256,
-  commit: (decide) =>
+  ...readStorage(box.meta, box.epoch, box.path, () => use(box).reads),
+  // Needs no `needs`: a lookup is a function call.
+  commit: (_needs, decide) =>
     Effect.suspend(() => {
       const progress: Progress = { committing: false }
       try {
-        runCommit(use(box), box.meta.genesis, decide, progress)
+        runCommit(use(box), decide, progress)
         return Effect.void
       } catch (cause) {
         abandon(box)
@@ -165,7 +164,7 @@ const makeReader = (path: string, db: DatabaseSync, meta: Meta | undefined): Rea
     return reads
   }
   return {
-    storage: readStorage(meta.id, epoch, path, opened),
+    storage: readStorage(meta, epoch, path, opened),
     version: attempt("read", path, () => {
       opened()
       return Number(version.get()?.["data_version"])

@@ -4,7 +4,14 @@ import { JournalUnavailable } from "../Journal.ts"
 import { algorithm, genesisHash } from "./hashChain.ts"
 
 /** Version of the tables below; a file with a higher one was written by a newer program and is refused. */
-export const formatVersion = 1
+export const formatVersion = 2
+
+// Since format 2. Derived state, not covered by the hash chain: checkpoints, projected rows, snapshots.
+const documents = `
+CREATE TABLE documents (
+  collection TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (collection, key)
+) STRICT, WITHOUT ROWID;
+`
 
 // AUTOINCREMENT: deleting the tail never gives a position a second meaning.
 // The partial index lets a recovery read open streams without the closed ones; appends costs one entry per append.
@@ -41,7 +48,7 @@ CREATE TABLE commits (
   first_position INTEGER NOT NULL, last_position INTEGER NOT NULL, epoch INTEGER NOT NULL, recorded_at INTEGER NOT NULL,
   hash TEXT NOT NULL
 ) STRICT;
-`
+${documents}`
 
 export interface Meta {
   readonly id: string
@@ -85,4 +92,19 @@ export const createTables = (db: DatabaseSync, id: string, createdAtMillis: numb
     throw cause
   }
   return { id, format: formatVersion, createdAtMillis, genesis }
+}
+
+/** Lifts a file of an older format to ours, in one transaction; only a writer does so, never a reader. */
+export const migrate = (db: DatabaseSync, meta: Meta): Meta => {
+  if (meta.format === formatVersion) return meta
+  db.exec("BEGIN IMMEDIATE")
+  try {
+    db.exec(documents)
+    db.prepare("UPDATE meta SET format = ?").run(formatVersion)
+    db.exec("COMMIT")
+  } catch (cause) {
+    if (db.isTransaction) db.exec("ROLLBACK")
+    throw cause
+  }
+  return { ...meta, format: formatVersion }
 }

@@ -1,9 +1,9 @@
-/** Adapter (node:sqlite): one transaction of the writer. Decides inside it, then writes rows, stream heads and hash. */
+/** Adapter (node:sqlite): one transaction of the writer. Decides inside it, then writes the batch. */
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import { categoryOf } from "../Journal.ts"
-import { commitHash } from "./hashChain.ts"
+import { isEmpty } from "./draft.ts"
 import type { Reads } from "./sqliteReads.ts"
-import { lastCommit, toStreamInfo } from "./sqliteReads.ts"
+import { findCommand, findDocument, findStream, lastCommit } from "./sqliteReads.ts"
 import type { Batch, Lookup } from "./storage.ts"
 
 export interface Connection {
@@ -13,20 +13,16 @@ export interface Connection {
 }
 
 export interface Writes {
-  readonly findStream: StatementSync
-  readonly findCommand: StatementSync
   readonly putStream: StatementSync
   readonly insertEvent: StatementSync
   readonly insertAppend: StatementSync
   readonly insertCommit: StatementSync
+  readonly putDocument: StatementSync
+  readonly deleteDocument: StatementSync
+  readonly clearDocuments: StatementSync
 }
 
 export const prepareWrites = (db: DatabaseSync): Writes => ({
-  findStream: db.prepare("SELECT name, version, status, position FROM streams WHERE name = ?"),
-  findCommand: db.prepare(
-    `SELECT a.digest, a.first_position, a.last_position, a.version FROM appends a JOIN streams s ON s.id = a.stream_id
-     WHERE s.name = ? AND a.command_id = ?`
-  ),
   putStream: db.prepare(
     `INSERT INTO streams (name, category, version, position, status, opened_at, closed_at)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, CASE ?5 WHEN 'closed' THEN ?6 END)
@@ -35,10 +31,18 @@ export const prepareWrites = (db: DatabaseSync): Writes => ({
   ),
   insertEvent: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
   insertAppend: db.prepare("INSERT INTO appends VALUES (?, ?, ?, ?, ?, ?)"),
-  insertCommit: db.prepare("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?)")
+  insertCommit: db.prepare("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?)"),
+  putDocument: db.prepare(
+    "INSERT INTO documents VALUES (?1, ?2, ?3) ON CONFLICT (collection, key) DO UPDATE SET value = ?3"
+  ),
+  deleteDocument: db.prepare("DELETE FROM documents WHERE collection = ? AND key = ?"),
+  clearDocuments: db.prepare(
+    `DELETE FROM documents WHERE collection = ?1 AND key IN (
+       SELECT key FROM documents WHERE collection = ?1 ORDER BY key LIMIT ?2)`
+  )
 })
 
-/** Where a transaction was when it failed: only a failing COMMIT leaves the outcome open. */
+/** Where the transaction was when it failed: only a failing COMMIT leaves the outcome open. */
 export interface Progress {
   committing: boolean
 }
@@ -49,52 +53,39 @@ export interface Progress {
  * reads, so that what was decided on is what is written on.
  */
 export const runCommit = (
-  connection: Connection,
-  genesis: string,
+  { db, reads, writes }: Connection,
   decide: (lookup: Lookup) => Batch,
   progress: Progress
 ): void => {
-  const { db } = connection
   db.exec("BEGIN IMMEDIATE")
-  const previous = lastCommit(connection.reads)
-  const batch = decide(makeLookup(connection, previous.position))
-  if (batch.rows.length === 0) {
+  const batch = decide(makeLookup(reads))
+  if (isEmpty(batch)) {
     db.exec("ROLLBACK")
     return
   }
-  writeBatch(connection.writes, batch, previous.id + 1, previous.hash ?? genesis)
+  writeEvents(writes, batch)
+  writeDocuments(writes, batch)
   progress.committing = true
   db.exec("COMMIT")
 }
 
-const makeLookup = ({ writes }: Connection, head: number): Lookup => ({
-  head,
-  stream: (name) => {
-    const columns = writes.findStream.get(name)
-    return columns === undefined ? undefined : toStreamInfo(columns)
-  },
-  command: (stream, commandId) => {
-    const columns = writes.findCommand.get(stream, commandId)
-    if (columns === undefined) return undefined
-    return {
-      stream,
-      commandId,
-      digest: String(columns["digest"]),
-      first: Number(columns["first_position"]),
-      last: Number(columns["last_position"]),
-      version: Number(columns["version"])
-    }
+const makeLookup = (reads: Reads): Lookup => {
+  const { id, position, hash } = lastCommit(reads)
+  return {
+    head: position,
+    commit: { id, hash },
+    stream: (name) => findStream(reads, name),
+    command: (stream, commandId) => findCommand(reads, stream, commandId),
+    document: (collection, key) => findDocument(reads, collection, key)
   }
-})
+}
 
-/** Stream heads first: the rows refer to their ids. The hash comes last, over the rows as they were written. */
-const writeBatch = (writes: Writes, batch: Batch, commitId: number, previousHash: string): void => {
-  const first = batch.rows[0]
-  const last = batch.rows.at(-1)
-  if (first === undefined || last === undefined) return
-  const at = first.recordedAtMillis
+/** Stream heads first: the rows refer to their ids. */
+const writeEvents = (writes: Writes, { streams, rows, commands, commit }: Batch): void => {
+  if (commit === undefined) return
+  const at = commit.recordedAtMillis
   const ids = new Map<string, number>()
-  for (const s of batch.streams) {
+  for (const s of streams) {
     const row = writes.putStream.get(s.name, categoryOf(s.name), s.version, s.position, s.status, at)
     ids.set(s.name, Number(row?.["id"]))
   }
@@ -103,15 +94,32 @@ const writeBatch = (writes: Writes, batch: Batch, commitId: number, previousHash
     if (id === undefined) throw new Error(`stream ${name} is written without its head`)
     return id
   }
-  for (const e of batch.rows) {
-    const place = [e.position, idOf(e.stream), e.version] as const
-    const content = [e.type, e.schemaVersion, e.payload] as const
-    const links = [e.commandId ?? null, e.causation ?? null, e.correlation ?? null, e.closes ? 1 : 0] as const
-    writes.insertEvent.run(...place, ...content, ...links, e.recordedAtMillis, e.epoch)
+  for (const e of rows) {
+    writes.insertEvent.run(
+      e.position,
+      idOf(e.stream),
+      e.version,
+      e.type,
+      e.schemaVersion,
+      e.payload,
+      e.commandId ?? null,
+      e.causation ?? null,
+      e.correlation ?? null,
+      e.closes ? 1 : 0,
+      e.recordedAtMillis,
+      e.epoch
+    )
   }
-  for (const c of batch.commands) {
+  for (const c of commands) {
     writes.insertAppend.run(idOf(c.stream), c.commandId, c.digest, c.first, c.last, c.version)
   }
-  const hash = commitHash(previousHash, { id: commitId, epoch: first.epoch, recordedAtMillis: at }, batch.rows)
-  writes.insertCommit.run(commitId, first.position, last.position, first.epoch, at, hash)
+  writes.insertCommit.run(commit.id, commit.first, commit.last, commit.epoch, at, commit.hash)
+}
+
+const writeDocuments = (writes: Writes, { documents, clear }: Batch): void => {
+  for (const { collection, limit } of clear) writes.clearDocuments.run(collection, limit)
+  for (const { collection, key, value } of documents) {
+    if (value === undefined) writes.deleteDocument.run(collection, key)
+    else writes.putDocument.run(collection, key, value)
+  }
 }

@@ -2,29 +2,59 @@
  * Group commit: a bounded queue and one fiber that turns everything waiting into one transaction. A batch forms while
  * the one before it is made durable, so there is no artificial delay. Order: decide, commit, announce, answer.
  */
-import type { Cause } from "effect"
-import { Clock, Deferred, Effect, Fiber, PubSub, Queue, Result, Scope } from "effect"
-import type { Appended, AppendError } from "../Journal.ts"
-import type { Decision, Request } from "./decideBatch.ts"
-import { decideBatch } from "./decideBatch.ts"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, PubSub, Queue, Result, Scope } from "effect"
+import type { JournalUnavailable } from "../Journal.ts"
+import type { Draft, NeedsDraft } from "./draft.ts"
+import { emptyNeeds, makeDraft, toBatch } from "./draft.ts"
 import { toRecorded } from "./envelope.ts"
 import type { Hub } from "./hub.ts"
 import { journalClosed } from "./hub.ts"
-import type { Storage } from "./storage.ts"
+import type { Batch, Storage } from "./storage.ts"
 
-/** Appends that may wait before callers are held back. */
+/** Requests that may wait before callers are held back. */
 const queueCapacity = 8192
-/** Appends per transaction. */
+/** Requests per transaction. */
 const batchLimit = 512
 
+/** A decision on the draft of a batch: names what it may look up, then decides. A refused one leaves no trace. */
+export interface Request<out A, out E> {
+  readonly need: (needs: NeedsDraft) => void
+  /** Pure, and safe to run again on another draft. What it throws is a defect of its caller alone, as long as it throws before it writes. */
+  readonly decide: (draft: Draft) => Result.Result<A, E>
+}
+
+/** Completes once the decision is durable, or was refused. */
+export type Submit = <A, E>(request: Request<A, E>) => Effect.Effect<A, E | JournalUnavailable>
+
+/** A request in the queue, its types closed over. */
 interface Pending {
-  readonly request: Request
-  readonly answer: Deferred.Deferred<Appended, AppendError>
+  readonly need: (needs: NeedsDraft) => void
+  /** Decides, and gives what answers the caller after the commit. */
+  readonly decide: (draft: Draft) => () => void
+  readonly fail: (cause: Cause.Cause<JournalUnavailable>) => void
 }
 
 type Inbox = Queue.Queue<Pending, Cause.Done>
 
-export type Submit = (request: Request) => Effect.Effect<Appended, AppendError>
+const toPending = <A, E>(request: Request<A, E>, answer: Deferred.Deferred<A, E | JournalUnavailable>): Pending => ({
+  need: request.need,
+  decide: (draft) => {
+    const exit = decideSafely(request, draft)
+    return () => Deferred.doneUnsafe(answer, exit)
+  },
+  fail: (cause) => {
+    Deferred.doneUnsafe(answer, Exit.failCause(cause))
+  }
+})
+
+const decideSafely = <A, E>(request: Request<A, E>, draft: Draft): Exit.Exit<A, E> => {
+  try {
+    const outcome = request.decide(draft)
+    return Result.isSuccess(outcome) ? Exit.succeed(outcome.success) : Exit.fail(outcome.failure)
+  } catch (cause) {
+    return Exit.die(cause)
+  }
+}
 
 /** Runs the writer until the scope closes; then what was accepted is still written, and later requests are refused. */
 export const makeWriter = Effect.fnUntraced(function* (
@@ -35,11 +65,13 @@ export const makeWriter = Effect.fnUntraced(function* (
   yield* Effect.acquireRelease(Effect.forkDetach(drain(storage, hub, inbox)), (fiber) =>
     Effect.andThen(Queue.end(inbox), Fiber.await(fiber))
   )
-  return Effect.fnUntraced(function* (request) {
-    const answer = yield* Deferred.make<Appended, AppendError>()
-    if (!(yield* Queue.offer(inbox, { request, answer }))) return yield* journalClosed("append to")
-    return yield* Deferred.await(answer)
-  })
+  return <A, E>(request: Request<A, E>) =>
+    Effect.suspend(() => {
+      const answer = Deferred.makeUnsafe<A, E | JournalUnavailable>()
+      return Effect.flatMap(Queue.offer(inbox, toPending(request, answer)), (accepted) =>
+        accepted ? Deferred.await(answer) : journalClosed("append to")
+      )
+    })
 })
 
 /**
@@ -50,42 +82,36 @@ const drain = (storage: Storage, hub: Hub, inbox: Inbox) =>
   Queue.takeBetween(inbox, 1, batchLimit).pipe(
     Effect.flatMap((pending) =>
       Effect.uninterruptible(
-        Effect.catchCause(writeBatch(storage, hub, pending), (cause) =>
-          Effect.andThen(failAll(pending, cause), PubSub.publish(hub, { _tag: "Wake" }))
-        )
+        Effect.catchCause(writeBatch(storage, hub, pending), (cause) => {
+          for (const { fail } of pending) fail(cause)
+          return PubSub.publish(hub, { _tag: "Wake" })
+        })
       )
     ),
     Effect.forever,
     Effect.ignore
   )
 
-const failAll = (pending: ReadonlyArray<Pending>, cause: Cause.Cause<AppendError>) =>
-  Effect.forEach(pending, ({ answer }) => Deferred.failCause(answer, cause), { discard: true })
-
 const writeBatch = Effect.fnUntraced(function* (storage: Storage, hub: Hub, pending: ReadonlyArray<Pending>) {
   const stamp = { recordedAtMillis: yield* Clock.currentTimeMillis, epoch: storage.epoch }
-  const requests = pending.map((p) => p.request)
-  let decision: Decision = { outcomes: [], batch: { rows: [], streams: [], commands: [] } }
-  yield* storage.commit((lookup) => {
-    decision = decideBatch(lookup, requests, stamp)
-    return decision.batch
+  const needs = emptyNeeds()
+  for (const { need } of pending) need(needs)
+  let answers: ReadonlyArray<() => void> = []
+  let batch: Batch | undefined
+  yield* storage.commit(needs, (lookup) => {
+    const draft = makeDraft(lookup, stamp)
+    answers = pending.map(({ decide }) => decide(draft))
+    batch = toBatch(draft, storage)
+    return batch
   })
-  yield* announce(storage, hub, decision)
-  for (const [index, { answer }] of pending.entries()) {
-    const outcome = decision.outcomes[index]
-    if (outcome === undefined) return yield* Effect.die(new Error("a request was left undecided"))
-    yield* Result.isSuccess(outcome)
-      ? Deferred.succeed(answer, outcome.success)
-      : Deferred.fail(answer, outcome.failure)
-  }
+  yield* announce(storage, hub, batch)
+  for (const answer of answers) answer()
 })
 
-const announce = Effect.fnUntraced(function* (storage: Storage, hub: Hub, { batch }: Decision) {
-  const first = batch.rows[0]
-  const last = batch.rows.at(-1)
-  if (first === undefined || last === undefined) return
+const announce = Effect.fnUntraced(function* (storage: Storage, hub: Hub, batch: Batch | undefined) {
+  if (batch?.commit === undefined) return
   // These rows were encoded by us a moment ago: not being JSON is a defect.
   const events = yield* Effect.orDie(toRecorded(storage.id, batch.rows))
   // `publish`, not `publishUnsafe`: on a full sliding hub the latter drops the newest batch.
-  yield* PubSub.publish(hub, { _tag: "Batch", first: first.position, last: last.position, events })
+  yield* PubSub.publish(hub, { _tag: "Batch", first: batch.commit.first, last: batch.commit.last, events })
 })
