@@ -2,7 +2,7 @@
  * What the events of one sandbox add up to: plain data, rebuilt by replay at any time. Nothing here is kept elsewhere.
  */
 import type { SandboxState } from "./Sandbox.ts"
-import type { RecoveryDecision, SandboxEvent } from "./SandboxEvent.ts"
+import type { HealthStatus, RecoveryDecision, SandboxEvent } from "./SandboxEvent.ts"
 
 /** One change of status and the event that made it. */
 export interface Transition {
@@ -33,10 +33,13 @@ export interface LifecycleState {
   /** Execs without outcome, by our key. `execId` is the engine's, once known. */
   readonly openExecs: Readonly<Record<string, { readonly execId: string | undefined }>>
   readonly recovery: { readonly decision: RecoveryDecision; readonly attempt: number } | undefined
+  /** What each health check last said about the present run. */
+  readonly health: Readonly<Record<string, HealthStatus>>
   readonly counts: {
     readonly starts: number
     readonly execs: number
     readonly oomKills: number
+    readonly recoveries: number
     /** Events that did not fit the state and left it unchanged; a decider's own events never do. */
     readonly anomalies: number
     readonly transitions: number
@@ -61,7 +64,8 @@ export const initial: LifecycleState = {
   restartWanted: false,
   openExecs: {},
   recovery: undefined,
-  counts: { starts: 0, execs: 0, oomKills: 0, anomalies: 0, transitions: 0 },
+  health: {},
+  counts: { starts: 0, execs: 0, oomKills: 0, recoveries: 0, anomalies: 0, transitions: 0 },
   oomEventIds: [],
   history: []
 }

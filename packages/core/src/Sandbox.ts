@@ -107,7 +107,7 @@ export interface SandboxLogs {
 /** Shape of `inspect` as every consumer sees it. */
 export type SandboxInspect = Effect.Effect<ContainerInspect, CallError | ObjectNotFound>
 
-/** Facts fixed at creation. */
+/** Facts fixed at creation; `containerId` and `name` are those of the present container, which a supervisor may replace. */
 export interface SandboxIdentity extends ContainerTarget {
   readonly id: SandboxId
   readonly spec: SandboxSpec

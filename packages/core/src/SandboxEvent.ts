@@ -32,8 +32,26 @@ export const KillRung = Schema.Literals([
   "not-killed"
 ])
 
-export const RecoveryDecision = Schema.Literals(["restart", "recreate", "give-up"])
+/** `give-up`: left as it is, for a person to look at. `terminate`: removed. */
+export const RecoveryDecision = Schema.Literals(["restart", "recreate", "terminate", "give-up"])
 export type RecoveryDecision = typeof RecoveryDecision.Type
+
+/** What a failure was classified as; see `FailureClass`. */
+export const FailureKind = Schema.Literals([
+  "completed",
+  "error",
+  "not-started",
+  "signal",
+  "out-of-memory",
+  "start-failed",
+  "vanished",
+  "unhealthy"
+])
+export type FailureKind = typeof FailureKind.Type
+
+/** What a health check says; `unknown` while it has not said anything, or cannot. */
+export const HealthStatus = Schema.Literals(["unknown", "healthy", "degraded", "unhealthy"])
+export type HealthStatus = typeof HealthStatus.Type
 
 const reason = { reason: Schema.String }
 
@@ -97,6 +115,8 @@ export type IntentEvent = typeof IntentEvent.Type
 const execKey = { execKey: Schema.String }
 const transfer = { ...at, path: Schema.String, files: Schema.Int, bytes: Schema.Int, sha256: Schema.String }
 
+const recovery = { attempt: Schema.Int, decision: RecoveryDecision }
+
 const outcomes = {
   Created: { ...at, containerId: Schema.String, createdAtMillis: Schema.Finite },
   /** The engine refused; whatever was made for this attempt (volume, network) is removed again or found by its labels. */
@@ -143,8 +163,8 @@ const outcomes = {
     stdout: OutputDigest,
     stderr: OutputDigest
   },
-  /** Its exit code can no longer be known; it is never guessed. */
-  ExecLost: { ...at, ...execKey, ...reason },
+  /** Nobody saw its end or has its output. `exitCode` is there where the engine itself still knew it; it is never guessed. */
+  ExecLost: { ...at, ...execKey, ...reason, exitCode: Schema.optionalKey(Schema.Int) },
   /** `sha256` of the tar entries' digest list for a tree, of the content for one file. */
   FileUploaded: transfer,
   FileDownloaded: transfer,
@@ -154,6 +174,41 @@ const outcomes = {
     decision: RecoveryDecision,
     attempt: Schema.Int,
     delayMillis: Schema.Finite
+  },
+  /** Follows the fact that showed the failure: `Died`, `Vanished`, `StartFailed`, `CreateFailed`, `HealthChanged`. */
+  FailureClassified: {
+    ...at,
+    ...reason,
+    failure: FailureKind,
+    /** The engine's time of an end; else when it was first noticed. */
+    failedAtMillis: Schema.Finite,
+    /** How long it had run; absent when it had not. */
+    ranMillis: Schema.optionalKey(Schema.Finite),
+    exitCode: Schema.optionalKey(Schema.Int),
+    /** Out-of-memory kills that count as its cause, by the kernel's counter and the engine's events. */
+    oomKills: Schema.Int
+  },
+  RecoveryAttempted: { ...at, ...recovery },
+  /** `recoveredAtMillis` is the engine's `State.StartedAt`. */
+  Recovered: {
+    ...at,
+    ...recovery,
+    failedAtMillis: Schema.Finite,
+    recoveredAtMillis: Schema.Finite,
+    downMillis: Schema.Finite,
+    workspaceKept: Schema.Boolean
+  },
+  RecoveryFailed: { ...at, ...recovery, ...reason },
+  /** Somebody else had already done something about it when its turn came. */
+  RecoverySkipped: { ...at, ...recovery, ...reason },
+  /** A check changed its mind, or began or stopped flapping. */
+  HealthChanged: {
+    ...at,
+    ...reason,
+    check: Schema.String,
+    role: Schema.String,
+    status: HealthStatus,
+    flapping: Schema.Boolean
   },
   Removed: at,
   RemoveFailed: { ...at, ...reason },

@@ -59,12 +59,16 @@ export const decode = (labels: Readonly<Record<string, string>>): Option.Option<
 /** First 8 characters after a prefix such as `jrn_`. */
 const short = (id: string) => id.slice(id.indexOf("_") + 1).slice(0, 8)
 
+/** What the names of all objects of a journal begin with: `sbx-<journal>-`. */
+export const objectPrefix = (journalId: string): string => `sbx-${short(journalId)}-`
+
 /** Deterministic name of a container or volume: `sbx-<journal>-<sandbox id>-<attempt>`, valid for engines. */
 export const objectName = (journalId: string, sandboxId: string, attempt: number): string =>
-  `sbx-${short(journalId)}-${sandboxId}-${attempt}`
+  `${objectPrefix(journalId)}${sandboxId}-${attempt}`
 
 /** The workspace outlives attempts, so its name has none. */
-export const volumeName = (journalId: string, sandboxId: string): string => `sbx-${short(journalId)}-${sandboxId}-ws`
+export const volumeName = (journalId: string, sandboxId: string): string =>
+  `${objectPrefix(journalId)}${sandboxId}-ws`
 
 /** Filter that matches every object of ours; add {@link keys}.journal with a value for one journal's. */
 export const ours: Readonly<Record<string, string>> = { [keys.journal]: "" }

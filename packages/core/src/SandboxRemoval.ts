@@ -26,7 +26,8 @@ export class SandboxRemovalFailed extends Schema.TaggedError<SandboxRemovalFaile
 /** What a removal works on; filled in while the sandbox is made. */
 export interface Remains {
   readonly sandboxId: string
-  readonly containerName: string
+  /** Of the present attempt: a replacement has a name of its own. */
+  containerName: string
   readonly volume: string
   readonly recorder: Recorder
   uid: number | undefined
@@ -81,6 +82,11 @@ const steps = Effect.fnUntraced(function* (
   yield* intend(remains, reason)
   if (remains.asked) {
     yield* Effect.retry(engine.removeContainer(recorder.state().containerId ?? remains.containerName), patience)
+    const replaced = recorder.state().create?.replaces
+    // Known to be gone only once its replacement was made.
+    if (replaced !== undefined && recorder.state().createdAtMillis === undefined) {
+      yield* Effect.retry(engine.removeContainer(replaced), patience)
+    }
     yield* settle(engine, remains)
   }
   yield* Effect.retry(workspaces.remove(remains.volume), patience)

@@ -251,7 +251,8 @@ const furnish = (house: House, spec: SandboxSpec, remains: SandboxRemoval.Remain
       timeout: settings.defaultTimeout,
       outputLimitBytes: options.outputLimitBytes ?? Exec.defaults.outputLimitBytes
     },
-    containerId: () => born.containerId
+    // Another one after a recovery that recreates; the last known one while there is none.
+    containerId: () => remains.recorder.state().containerId ?? born.containerId
   }
   const sandbox = assemble({
     context,
@@ -260,8 +261,8 @@ const furnish = (house: House, spec: SandboxSpec, remains: SandboxRemoval.Remain
     removers: midwife,
     journal: midwife.journal,
     fs,
-    waitTimeout: settings.defaultTimeout
+    waitTimeout: settings.defaultTimeout,
+    forget: Effect.sync(() => void house.live.delete(remains.sandboxId))
   })
-  const remove = Effect.tap(sandbox.remove, () => Effect.sync(() => void house.live.delete(sandbox.id)))
-  return remember({ ...sandbox, remove }, { context, journal: midwife.journal })
+  return remember(sandbox, { context, journal: midwife.journal, midwife, remains })
 }

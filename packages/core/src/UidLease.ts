@@ -50,6 +50,11 @@ export class UidLeases extends Context.Service<
     readonly release: (uid: number, sandboxId: string) => Effect.Effect<void, LeaseStoreFailed>
     /** All leases on this engine, of all processes. */
     readonly list: Effect.Effect<ReadonlyArray<LeaseRow>, LeaseStoreFailed>
+    /**
+     * Boot ids (`Owner`) of this machine in which a uid was leased: the table lies on its disk, so an owner of one of them that
+     * is not the present one is dead, though its lease and journal be gone.
+     */
+    readonly boots: Effect.Effect<ReadonlyArray<string>, LeaseStoreFailed>
     /** Takes back the leases of dead owners that no container is labelled with. Resolves to what was taken back. */
     readonly recover: Effect.Effect<ReadonlyArray<LeaseRow>, LeaseStoreFailed | CallError>
   }
@@ -89,6 +94,7 @@ export const layer: Layer.Layer<
           Effect.ignore(service.release(uid, sandboxId), { log: "Warn" })
         ),
       list: attempt(file, () => store.rows(id)),
+      boots: attempt(file, () => store.boots()),
       recover: recoverStale
     })
     return service

@@ -20,6 +20,8 @@ export interface LeaseStore {
   /** Absent is success. */
   readonly give: (engine: string, uid: number, sandbox: string) => void
   readonly rows: (engine: string) => ReadonlyArray<LeaseRow>
+  /** Boot ids of this machine in which a uid was ever taken. */
+  readonly boots: () => ReadonlyArray<string>
   readonly close: () => void
 }
 
@@ -30,6 +32,7 @@ const schema = `
     engine TEXT NOT NULL, uid INTEGER NOT NULL, sandbox TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (engine, uid)
   ) STRICT;
   CREATE TABLE IF NOT EXISTS turn (engine TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS boot (id TEXT PRIMARY KEY) STRICT;
 `
 
 /** Throws what node:sqlite throws. Waits up to 5 s for another process's transaction. */
@@ -47,6 +50,8 @@ export const open = (file: string): LeaseStore => {
   const turn = database.prepare("SELECT next FROM turn WHERE engine = ?")
   const setTurn = database.prepare("INSERT OR REPLACE INTO turn (engine, next) VALUES (?, ?)")
   const insert = database.prepare("INSERT INTO lease (engine, uid, sandbox, owner) VALUES (?, ?, ?, ?)")
+  const insertBoot = database.prepare("INSERT OR IGNORE INTO boot (id) VALUES (?)")
+  const selectBoots = database.prepare("SELECT id FROM boot")
   const remove = database.prepare("DELETE FROM lease WHERE engine = ? AND uid = ? AND sandbox = ?")
   const transaction = <A>(body: () => A): A => {
     database.exec("BEGIN IMMEDIATE")
@@ -67,11 +72,14 @@ export const open = (file: string): LeaseStore => {
         const uid = freeFrom(next, taken)
         if (uid === undefined) return undefined
         insert.run(engine, uid, sandbox, owner)
+        // A label begins with its boot.
+        insertBoot.run(owner.slice(0, owner.indexOf("/")))
         setTurn.run(engine, uid === lastUid ? firstUid : uid + 1)
         return uid
       }),
     give: (engine, uid, sandbox) => transaction(() => void remove.run(engine, uid, sandbox)),
     rows,
+    boots: () => selectBoots.all().map(({ id }) => String(id)),
     close: () => database.close()
   }
 }

@@ -66,6 +66,10 @@ const facts = (state: LifecycleState, event: SandboxEvent): Patch => {
       return { pending: undefined, containerId: undefined, restartWanted: false, openExecs: {} }
     case "RecoveryDecided":
       return { recovery: { decision: event.decision, attempt: event.attempt } }
+    case "Recovered":
+      return { counts: { ...state.counts, recoveries: state.counts.recoveries + 1 } }
+    case "HealthChanged":
+      return { health: { ...state.health, [event.check]: event.status } }
     case "OomKilled":
       return {
         oomEventIds: [...state.oomEventIds.slice(1 - historyLimit), event.engineEventId],
@@ -102,6 +106,7 @@ const started = (state: LifecycleState, startedAtMillis: number): Patch => {
     exit: over ? state.exit : undefined,
     restartWanted: false,
     pending: undefined,
+    health: {},
     counts: { ...state.counts, starts: state.counts.starts + 1 }
   }
 }

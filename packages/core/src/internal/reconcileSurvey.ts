@@ -11,6 +11,9 @@ import * as SandboxLabels from "../SandboxLabels.ts"
 import type { LeaseRow, LeaseStoreFailed, UidLeases } from "../UidLease.ts"
 import type { Workspaces } from "../Workspace.ts"
 
+/** Objects that are settled or removed at a time: a 20.10 engine does no more in parallel, and its other clients want their turn. */
+export const parallel = { concurrency: 8 } as const
+
 export interface SurveyTools {
   readonly engine: Engine["Service"]
   readonly workspaces: Workspaces["Service"]
@@ -32,8 +35,19 @@ export interface SurveyedObject {
   readonly reason: string
 }
 
+/** All that is looked at, where it is not everything: what one process made. */
+export interface Ward {
+  /** Label of the process, see `Owner`. */
+  readonly owner: string
+  readonly journalId: string
+  /** Absolute; empty for a journal in memory. */
+  readonly journalPath: string
+}
+
 export interface Survey {
   readonly orphans: ReadonlyArray<SurveyedObject>
+  /** Stream of each labelled container and volume that was listed, by its name. */
+  readonly streams: ReadonlyMap<string, string>
   /** Ours, but its owner is another machine's or cannot be judged from here. */
   readonly foreign: ReadonlyArray<SurveyedObject>
 }
@@ -81,31 +95,42 @@ const labelled = Effect.fnUntraced(function* (
 /** `own` is the journal of this very process: what its open streams stand for is in use. */
 export const survey = Effect.fnUntraced(function* (
   tools: SurveyTools,
-  own: Journal["Service"] | undefined
+  own: Journal["Service"] | undefined,
+  only: Ward | undefined
 ): Effect.fn.Return<Survey, CallError | JournalUnavailable | LeaseStoreFailed, FileSystem> {
   // In this order: what is listed was intended before, so its stream is open by now, or closed. The other way round, what was
   // made in between would look like a leftover.
-  const objects = yield* labelled(tools.engine)
+  const everything = yield* labelled(tools.engine)
+  const objects = only === undefined ? everything : everything.filter(({ labels }) => labels.owner === only.owner)
   const openStreams = own === undefined ? [] : yield* own.streams({ open: true })
   const open = new Set<string>(openStreams.map((stream) => stream.name))
   const rows = yield* tools.leases.list
   const machine: Machine = {
     self: tools.self,
     isPrivate: tools.engine.endpoint.kind === "private",
-    owners: new Set(rows.map((row) => row.owner))
+    owners: new Set(rows.map((row) => row.owner)),
+    boots: new Set(yield* tools.leases.boots)
   }
+  // One process has many objects and is asked for once.
+  const judged = new Map<string, Owner.Liveness>()
   const orphans: Array<SurveyedObject> = []
   const foreign: Array<SurveyedObject> = []
   for (const object of objects) {
-    const { side, reason } = yield* judge(machine, object.labels, own, open)
+    const { side, reason } = yield* judge(machine, judged, object.labels, own, open)
     const { journal, journalPath, stream, owner } = object.labels
     const { kind, id, name } = object
     const found = { kind, role: object.labels.kind, id, name, journal, journalPath, stream, owner, reason }
     if (side === "orphan") orphans.push(found)
     if (side === "foreign") foreign.push(found)
   }
-  return { orphans: [...orphans, ...(yield* orphanImages(tools, objects, rows))], foreign }
+  const images = yield* orphanImages(tools, everything, rows)
+  const streams = new Map(everything.map(({ name, labels }) => [name, labels.stream]))
+  return { orphans: [...orphans, ...images.filter(({ name }) => isOf(only, name))], streams, foreign }
 })
+
+/** An image bears no label: its name tells the journal. */
+const isOf = (only: Ward | undefined, image: string) =>
+  only === undefined || image.startsWith(SandboxLabels.objectPrefix(only.journalId))
 
 interface Machine {
   readonly self: Owner.Owner
@@ -113,16 +138,29 @@ interface Machine {
   readonly isPrivate: boolean
   /** Labels of owners that lease uids, or did: the table lies on this machine's disk. */
   readonly owners: ReadonlySet<string>
+  /** Boots of this machine in which uids were leased, by the same table. */
+  readonly boots: ReadonlySet<string>
 }
 
 /** Whether it is sure that an owner was a process of this machine before its last boot. */
-const diedWithBoot = ({ self, isPrivate, owners }: Machine, label: string): boolean => {
+const diedWithBoot = ({ self, isPrivate, owners, boots }: Machine, label: string): boolean => {
   const owner = Owner.fromLabel(label)
-  return owner !== undefined && owner.bootId !== self.bootId && (isPrivate || owners.has(label))
+  if (owner === undefined || owner.bootId === self.bootId) return false
+  return isPrivate || owners.has(label) || boots.has(owner.bootId)
 }
+
+const livenessOf = Effect.fnUntraced(function* (judged: Map<string, Owner.Liveness>, label: string) {
+  const known = judged.get(label)
+  if (known !== undefined) return known
+  const owner = Owner.fromLabel(label)
+  const found: Owner.Liveness = owner === undefined ? "unknown-other-host" : yield* Owner.liveness(owner)
+  judged.set(label, found)
+  return found
+})
 
 const judge = Effect.fnUntraced(function* (
   machine: Machine,
+  judged: Map<string, Owner.Liveness>,
   labels: SandboxLabels.SandboxLabels,
   own: Journal["Service"] | undefined,
   open: ReadonlySet<string>
@@ -131,8 +169,7 @@ const judge = Effect.fnUntraced(function* (
     const closed = labels.journal === own?.id && !open.has(labels.stream)
     return closed ? { side: "orphan", reason: "its stream is closed" } : { side: "live", reason: "its owner is we" }
   }
-  const owner = Owner.fromLabel(labels.owner)
-  const state = owner === undefined ? "unknown-other-host" : yield* Owner.liveness(owner)
+  const state = yield* livenessOf(judged, labels.owner)
   if (state === "alive") return { side: "live", reason: "its owner is alive" }
   if (state === "dead") return { side: "orphan", reason: "its owner is dead" }
   if (diedWithBoot(machine, labels.owner)) return { side: "orphan", reason: "its owner died with an earlier boot" }

@@ -1,6 +1,7 @@
 /** The handle from its parts. */
 import type { Journal } from "@sbx/journal/Journal"
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type { FileSystem } from "effect/FileSystem"
 import { SandboxEvents } from "../SandboxEvent.ts"
 import type { Sandbox } from "../SandboxHandle.ts"
@@ -21,17 +22,23 @@ export interface Parts {
   readonly journal: Journal["Service"]
   readonly fs: FileSystem
   readonly waitTimeout: Duration.Input
+  /** Once it is removed. */
+  readonly forget: Effect.Effect<void>
 }
 
-export const assemble = ({ context, born, remains, removers, journal, fs, waitTimeout }: Parts): Sandbox => {
+export const assemble = ({ context, born, remains, removers, journal, fs, waitTimeout, forget }: Parts): Sandbox => {
   const { engine, recorder } = context
   return {
     id: context.id,
     spec: context.spec,
     uid: born.uid,
-    name: remains.containerName,
+    get name() {
+      return remains.containerName
+    },
     volume: remains.volume,
-    containerId: born.containerId,
+    get containerId() {
+      return context.containerId()
+    },
     createdAtMillis: born.createdAtMillis,
     startedAtMillis: born.startedAtMillis,
     state: refresh(context),
@@ -45,14 +52,14 @@ export const assemble = ({ context, born, remains, removers, journal, fs, waitTi
     stop: (options) => Changes.stop(context, options),
     kill: Changes.killNow(context),
     restart: (options) => Changes.restart(context, options, "asked"),
-    remove: SandboxRemoval.remove(removers, remains, "asked"),
+    remove: Effect.tap(SandboxRemoval.remove(removers, remains, "asked"), () => forget),
     awaitExit: Changes.awaitExit(context),
     logs: (options) =>
-      engine.logs(born.containerId, {
+      engine.logs(context.containerId(), {
         follow: options?.follow ?? false,
         ...(options?.tail === undefined ? {} : { tail: options.tail })
       }),
-    inspect: engine.inspectContainer(born.containerId),
+    inspect: Effect.suspend(() => engine.inspectContainer(context.containerId())),
     events: SandboxEvents.events(journal, { stream: recorder.stream })
   }
 }

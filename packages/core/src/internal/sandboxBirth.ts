@@ -64,7 +64,9 @@ export const bear = Effect.fnUntraced(function* (
     Effect.tap((leased) => Effect.sync(() => void (remains.uid = leased))),
     Effect.uninterruptible
   )
-  const labels = yield* intendCreate(midwife, remains, spec, uid)
+  const labels = yield* intendCreate(midwife, remains, spec, uid).pipe(
+    Effect.catchTag("LifecycleRejection", unexpected)
+  )
   const created = yield* create(midwife, remains, spec, uid, labels).pipe(
     Effect.tapError((error) => reportFailure(remains, error.message, isRefusal(error)))
   )
@@ -77,7 +79,14 @@ export const bear = Effect.fnUntraced(function* (
   return { containerId, uid, createdAtMillis: created.createdAtMillis, startedAtMillis }
 })
 
-const intendCreate = Effect.fnUntraced(function* (midwife: Midwife, remains: Remains, spec: SandboxSpec, uid: number) {
+/** `replaces`: the container that this attempt takes the place of. */
+export const intendCreate = Effect.fnUntraced(function* (
+  midwife: Midwife,
+  remains: Remains,
+  spec: SandboxSpec,
+  uid: number,
+  attempt: { readonly attempt: number; readonly replaces?: string } = { attempt: 1 }
+) {
   const { recorder, sandboxId, containerName, volume } = remains
   const atMillis = yield* Clock.currentTimeMillis
   const deadlineMillis = atMillis + createDeadlineMillis
@@ -92,25 +101,23 @@ const intendCreate = Effect.fnUntraced(function* (midwife: Midwife, remains: Rem
     owner: midwife.owner
   }
   const container = { ...SandboxLabels.encode({ ...labels, kind: "sandbox" }), [engineLabel]: midwife.engineId }
-  yield* recorder
-    .submit({
-      _tag: "Create",
-      atMillis,
-      sandboxId,
-      spec,
-      specDigest: `sha256:${sha256(canonicalJson(spec))}`,
-      containerName,
-      volumeName: volume,
-      uid,
-      attempt: 1,
-      labels: container,
-      deadlineMillis
-    })
-    .pipe(Effect.catchTag("LifecycleRejection", unexpected))
+  yield* recorder.submit({
+    _tag: "Create",
+    atMillis,
+    sandboxId,
+    spec,
+    specDigest: `sha256:${sha256(canonicalJson(spec))}`,
+    containerName,
+    volumeName: volume,
+    uid,
+    ...attempt,
+    labels: container,
+    deadlineMillis
+  })
   return { container, volume: SandboxLabels.encode({ ...labels, kind: "volume" }) }
 })
 
-type Labels = Effect.Success<ReturnType<typeof intendCreate>>
+export type Labels = Effect.Success<ReturnType<typeof intendCreate>>
 
 const create = Effect.fnUntraced(function* (
   midwife: Midwife,
@@ -119,17 +126,32 @@ const create = Effect.fnUntraced(function* (
   uid: number,
   labels: Labels
 ) {
-  const { engine, workspaces, cgroupVersion } = midwife
+  yield* makeWorkspace(midwife.workspaces, remains, workspaceRequest(remains, spec, uid, labels))
+  return yield* createContainer(midwife, remains, spec, uid, labels)
+})
+
+export const workspaceRequest = (
+  { volume }: Pick<Remains, "volume">,
+  { workspace, limits }: SandboxSpec,
+  uid: number,
+  labels: Labels
+): WorkspaceRequest => ({
+  kind: workspace.kind,
+  volume,
+  labels: labels.volume,
+  limitBytes: limits.diskBytes,
+  inodes: limits.diskInodes,
+  uid
+})
+
+export const createContainer = Effect.fnUntraced(function* (
+  { engine, cgroupVersion }: Midwife,
+  remains: Remains,
+  spec: SandboxSpec,
+  uid: number,
+  labels: Labels
+) {
   const { containerName, volume } = remains
-  const request = {
-    kind: spec.workspace.kind,
-    volume,
-    labels: labels.volume,
-    limitBytes: spec.limits.diskBytes,
-    inodes: spec.limits.diskInodes,
-    uid
-  }
-  yield* makeWorkspace(workspaces, remains, request)
   // Not interruptible: a call given up half-way may still make a container, later; and what was made must be on record.
   return yield* Effect.uninterruptible(
     Effect.gen(function* () {
@@ -148,7 +170,7 @@ const create = Effect.fnUntraced(function* (
 })
 
 /** Not interruptible, so that it is known whether the engine has answered. */
-const makeWorkspace = Effect.fnUntraced(function* (
+export const makeWorkspace = Effect.fnUntraced(function* (
   workspaces: Workspaces["Service"],
   remains: Remains,
   request: WorkspaceRequest
@@ -166,7 +188,7 @@ const makeWorkspace = Effect.fnUntraced(function* (
 
 const overdue = new EngineTimeout({ operation: "create container", timeoutMillis: createDeadlineMillis })
 
-const isRefusal = (error: { readonly _tag: string }) =>
+export const isRefusal = (error: { readonly _tag: string }) =>
   error._tag === "ObjectNotFound" || error._tag === "InvalidRequest" || error._tag === "EngineConflict"
 
 /** A refusal, or a failure before the engine was asked, is an outcome; anything else leaves the create in doubt. */

@@ -1,11 +1,16 @@
 /** What belongs to a handle but not to its users: the context that other parts of core act on. */
 import type { Journal } from "@sbx/journal/Journal"
 import type { Sandbox } from "../SandboxHandle.ts"
+import type { Remains } from "../SandboxRemoval.ts"
 import type { SandboxContext } from "./execStart.ts"
+import type { Midwife } from "./sandboxBirth.ts"
 
 export interface Internals {
   readonly context: SandboxContext
   readonly journal: Journal["Service"]
+  /** What a replacement of the container is made with. */
+  readonly midwife: Midwife
+  readonly remains: Remains
 }
 
 const known = new WeakMap<Sandbox, Internals>()
