@@ -1,0 +1,98 @@
+/**
+ * What flows from the daemon to a reader: a log that only grows, and connections that can be cut. A waiting reader is woken through
+ * its own fiber's dispatcher, never from the daemon's stack: a reader that was killed is not run again.
+ */
+import type { CallError } from "@sbx/engine/EngineError"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+
+export class Feed<A> {
+  readonly items: Array<A> = []
+  readonly wakers = new Set<() => void>()
+  closed = false
+
+  push(item: A) {
+    if (this.closed) return
+    this.items.push(item)
+    this.wake()
+  }
+
+  close() {
+    this.closed = true
+    this.wake()
+  }
+
+  wake() {
+    for (const waker of [...this.wakers]) waker()
+  }
+}
+
+/** One streaming answer. Cutting it fails its reader; dropping it, by the reader or with its client, runs what it held. */
+export class Connection {
+  readonly wakers = new Set<() => void>()
+  cut = false
+  private released = false
+  private readonly onDrop: () => void
+  constructor(onDrop: () => void = () => {}) {
+    this.onDrop = onDrop
+  }
+
+  sever() {
+    this.cut = true
+    for (const waker of [...this.wakers]) waker()
+    this.drop()
+  }
+
+  drop() {
+    if (this.released) return
+    this.released = true
+    this.onDrop()
+  }
+}
+
+interface Source {
+  readonly wakers: Set<() => void>
+}
+
+/** Until one of the sources has changed. */
+export const awaitChange = (...sources: ReadonlyArray<Source>): Effect.Effect<void> =>
+  Effect.withFiber((fiber) =>
+    Effect.callback<void>((resume) => {
+      let woken = false
+      const forget = () => {
+        for (const { wakers } of sources) wakers.delete(wake)
+      }
+      const wake = () => {
+        if (woken) return
+        woken = true
+        forget()
+        fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
+      }
+      for (const { wakers } of sources) wakers.add(wake)
+      return Effect.sync(forget)
+    })
+  )
+
+/** Everything from an index on, then live, to the end of the feed. */
+export const follow = <A>(
+  feed: Feed<A>,
+  connection: Connection,
+  lost: () => CallError,
+  from = 0
+): Stream.Stream<A, CallError> =>
+  Stream.fromPull(
+    Effect.sync(() => {
+      let at = from
+      const pull: Effect.Effect<readonly [A, ...Array<A>], CallError | Cause.Done> = Effect.suspend(() => {
+        if (connection.cut) return Effect.fail(lost())
+        const [first, ...rest] = feed.items.slice(at)
+        if (first !== undefined) {
+          at = feed.items.length
+          return Effect.succeed([first, ...rest] as const)
+        }
+        return feed.closed ? Cause.done() : Effect.andThen(awaitChange(feed, connection), pull)
+      })
+      return pull
+    })
+  )
