@@ -63,18 +63,18 @@ export const run = <A, E>(options: Options<A, E>): Effect.Effect<Outcome<A, E>, 
     const { seed, program, maxSteps = defaultMaxSteps } = options
     const kernel = new Kernel(seed)
     const { context } = makeWorld(kernel, options.log)
-    let exit: Exit.Exit<A, E> | undefined
+    const end: { exit?: Exit.Exit<A, E> } = {}
     kernel.post(kernel.world, () => {
-      Effect.runForkWith(context)(program).addObserver((end) => {
-        exit = end
+      Effect.runForkWith(context)(program).addObserver((exit) => {
+        end.exit = exit
       })
     })
     const facts = () => ({ seed, steps: kernel.steps, elapsedMillis: kernel.nowMillis })
-    while (exit === undefined) {
+    while (end.exit === undefined) {
       if (kernel.steps >= maxSteps) return Effect.fail(new StepLimit(facts()))
       if (!kernel.step()) return Effect.fail(new Deadlock(facts()))
     }
-    return Effect.succeed({ ...facts(), exit, traceHash: kernel.trace.hex })
+    return Effect.succeed({ ...facts(), exit: end.exit, traceHash: kernel.trace.hex })
   })
 
 /** Runs twice and compares the traces. The answer is the first run's. */
