@@ -216,18 +216,22 @@ export const UnavailableReason = Schema.Literals([
   "NotAJournal",
   "Corrupt",
   "CommitFailed",
+  "Unreachable",
+  "AccessDenied",
   "Failed"
 ])
 export type UnavailableReason = typeof UnavailableReason.Type
 
 const remedies: Record<UnavailableReason, string> = {
   Closed: "Keep the journal's scope open until its last user has ended.",
-  NotFound: "Check the path and create the missing directory.",
+  NotFound: "Check the path, or the names of the database and its schema, and create what is missing.",
   ReadOnly: "Write through the process that owns the journal, or make the path writable.",
   DiskFull: "Free disk space and repeat; nothing of the refused append was written.",
-  NotAJournal: "Give the path of a journal file.",
+  NotAJournal: "Give the path of a journal file, or a schema that holds a journal or nothing.",
   Corrupt: "Run verify on the file and go back to a copy of it.",
   CommitFailed: "Repeat with the same command id: it tells whether the events were written.",
+  Unreachable: "Start the server or check the way to it, then repeat with the same command id; nothing was written.",
+  AccessDenied: "Check user, password and permissions: a writer creates its schema or owns it, a reader may select from it.",
   Failed: "See the detail; repeat with the same command id once its cause is gone."
 }
 
