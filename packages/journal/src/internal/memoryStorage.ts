@@ -1,69 +1,97 @@
-/** Storage in arrays and maps: same answers as a file, durable as long as the process. */
-import { Effect } from "effect"
-import type { StreamInfo, StreamName } from "../Journal.ts"
+/** Storage in arrays and maps: same answers as a file. The tables live as long as whoever holds them. */
+import { Effect, Scope } from "effect"
+import type { JournalUnavailable, StreamInfo, StreamName } from "../Journal.ts"
 import { categoryOf } from "../Journal.ts"
 import { journalClosed } from "./hub.ts"
 import { isEmpty } from "./draft.ts"
 import type { Batch, CommandRow, CommitRow, Lookup, Row, Storage } from "./storage.ts"
 
-interface Tables {
+export interface Tables {
   readonly rows: Array<Row>
   readonly byStream: Map<StreamName, Array<Row>>
   readonly streams: Map<StreamName, StreamInfo>
   readonly commands: Map<StreamName, Map<string, CommandRow>>
   readonly commits: Array<CommitRow>
   readonly documents: Map<string, Map<string, string>>
-  closed: boolean
 }
 
-/** A storage that refuses everything once its scope has closed, as a file does. */
-export const makeMemoryStorage = (id: string, createdAtMillis = 0) =>
-  Effect.map(Effect.acquireRelease(Effect.sync(emptyTables), close), (tables): Storage => {
-    const reading = <A>(read: () => A) =>
-      Effect.suspend(() => (tables.closed ? journalClosed("read") : Effect.sync(read)))
-    return {
+export interface Opening {
+  readonly id: string
+  readonly createdAtMillis: number
+  readonly epoch: number
+  /** Asked for anew at each use. */
+  readonly tables: () => Tables
+  readonly commit: (decide: (lookup: Lookup) => Batch) => Effect.Effect<void, JournalUnavailable>
+}
+
+/** A storage over tables of its own, empty and unbreakable. */
+export const makeMemoryStorage = (id: string, createdAtMillis = 0): Effect.Effect<Storage, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const tables = emptyTables()
+    return openMemoryStorage({
       id,
       createdAtMillis,
       epoch: 1,
-      head: reading(() => tables.rows.length),
-      scan: (after, to) => reading(() => tables.rows.slice(after, to)),
-      readStream: (name, from, limit) =>
-        reading(() => (tables.byStream.get(name) ?? []).slice(from - 1, from - 1 + limit)),
-      streams: (category, status) =>
-        reading(() =>
-          [...tables.streams.values()]
-            .filter((s) => category === undefined || categoryOf(s.name) === category)
-            .filter((s) => status === undefined || s.status === status)
-        ),
-      commands: (keys) =>
-        reading(() => keys.flatMap(({ stream, commandId }) => tables.commands.get(stream)?.get(commandId) ?? [])),
-      commits: (afterId, limit) => reading(() => tables.commits.slice(afterId, afterId + limit)),
-      document: (collection, key) => reading(() => tables.documents.get(collection)?.get(key)),
-      documents: (collection, afterKey, limit) => reading(() => listDocuments(tables, collection, afterKey, limit)),
-      // Needs no `needs`: everything is at hand.
-      commit: (_needs, decide) =>
-        Effect.suspend(() =>
-          tables.closed ? journalClosed("append to") : Effect.sync(() => write(tables, decide(lookup(tables))))
-        )
-    }
+      tables: () => tables,
+      commit: (decide) => Effect.sync(() => write(tables, decide(lookup(tables))))
+    })
   })
 
-const emptyTables = (): Tables => ({
+/** A storage that refuses everything once its scope has closed, as a file does. */
+export const openMemoryStorage = (opening: Opening): Effect.Effect<Storage, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => ({ closed: false })),
+      close
+    ),
+    (state): Storage => {
+      const { id, createdAtMillis, epoch } = opening
+      const reading = <A>(read: (tables: Tables) => A) =>
+        Effect.suspend(() => (state.closed ? journalClosed("read") : Effect.sync(() => read(opening.tables()))))
+      return {
+        id,
+        createdAtMillis,
+        epoch,
+        head: reading((tables) => tables.rows.length),
+        scan: (after, to) => reading((tables) => tables.rows.slice(after, to)),
+        readStream: (name, from, limit) =>
+          reading((tables) => (tables.byStream.get(name) ?? []).slice(from - 1, from - 1 + limit)),
+        streams: (category, status) =>
+          reading((tables) =>
+            [...tables.streams.values()]
+              .filter((s) => category === undefined || categoryOf(s.name) === category)
+              .filter((s) => status === undefined || s.status === status)
+          ),
+        commands: (keys) =>
+          reading((tables) =>
+            keys.flatMap(({ stream, commandId }) => tables.commands.get(stream)?.get(commandId) ?? [])
+          ),
+        commits: (afterId, limit) => reading((tables) => tables.commits.slice(afterId, afterId + limit)),
+        document: (collection, key) => reading((tables) => tables.documents.get(collection)?.get(key)),
+        documents: (collection, afterKey, limit) =>
+          reading((tables) => listDocuments(tables, collection, afterKey, limit)),
+        // Needs no `needs`: everything is at hand.
+        commit: (_needs, decide) =>
+          Effect.suspend(() => (state.closed ? journalClosed("append to") : opening.commit(decide)))
+      }
+    }
+  )
+
+export const emptyTables = (): Tables => ({
   rows: [],
   byStream: new Map(),
   streams: new Map(),
   commands: new Map(),
   commits: [],
-  documents: new Map(),
-  closed: false
+  documents: new Map()
 })
 
-const close = (tables: Tables) =>
+const close = (state: { closed: boolean }) =>
   Effect.sync(() => {
-    tables.closed = true
+    state.closed = true
   })
 
-const lookup = (tables: Tables): Lookup => ({
+export const lookup = (tables: Tables): Lookup => ({
   head: tables.rows.length,
   commit: { id: tables.commits.length, hash: tables.commits.at(-1)?.hash },
   stream: (name) => tables.streams.get(name),
@@ -81,7 +109,7 @@ const listDocuments = (tables: Tables, collection: string, afterKey: string, lim
     .map(({ bytes: _, ...row }) => row)
 }
 
-const write = (tables: Tables, batch: Batch): void => {
+export const write = (tables: Tables, batch: Batch): void => {
   if (isEmpty(batch)) return
   for (const row of batch.rows) {
     tables.rows.push(row)
