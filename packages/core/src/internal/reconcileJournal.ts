@@ -2,13 +2,13 @@
 import type { CallError } from "@sbx/engine/EngineError"
 import type { EventUndecodable } from "@sbx/journal/EventFamily"
 import { any, type AppendError, categoryOf, Journal, type StreamName } from "@sbx/journal/Journal"
-import * as Sqlite from "@sbx/journal/Sqlite"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { JournalFiles } from "../JournalFiles.ts"
 import type { LifecycleState } from "../LifecycleState.ts"
 import * as Owner from "../Owner.ts"
 import * as RunEvent from "../RunEvent.ts"
@@ -82,8 +82,15 @@ const guarded = <E extends { readonly _tag: string; readonly message: string }, 
     )
   )
 
-const opened = <A, E, E2>(layer: Layer.Layer<Journal, E>, use: (journal: Journal["Service"]) => Effect.Effect<A, E2>) =>
-  Effect.scoped(Effect.flatMap(Layer.build(layer), (services) => use(Context.get(services, Journal))))
+const opened = <A, E, E2>(
+  layer: (files: JournalFiles) => Layer.Layer<Journal, E>,
+  use: (journal: Journal["Service"]) => Effect.Effect<A, E2>
+) =>
+  JournalFiles.pipe(
+    Effect.flatMap((files) => Layer.build(layer(files))),
+    Effect.flatMap((services) => use(Context.get(services, Journal))),
+    Effect.scoped
+  )
 
 /** Reads only. */
 export const look = (
@@ -94,7 +101,7 @@ export const look = (
 ): Effect.Effect<JournalFindings> =>
   guarded(
     journalPath,
-    opened(Sqlite.layerReader({ path: journalPath }), (journal) =>
+    opened(({ layerReader }) => layerReader(journalPath), (journal) =>
       Effect.gen(function* () {
         const { inDoubt } = yield* sort(tools, journalPath, engineId, yield* openStreams(journal))
         const pending = pendingUndos === undefined ? [] : yield* pendingUndos(journal)
@@ -118,14 +125,14 @@ export const adopt = (
     if (closed) return work
     return yield* guarded(
       journalPath,
-      opened(Sqlite.layer({ path: journalPath }), (journal) =>
+      opened(({ layerWriter }) => layerWriter(journalPath), (journal) =>
         takeOver(tools, journal, journalPath, engineId, pendingUndos)
       )
     )
   })
 
 const hasNothingOpen = (path: string, knowsUndos: boolean) =>
-  opened(Sqlite.layerReader({ path }), (journal) => journal.streams({ open: true })).pipe(
+  opened(({ layerReader }) => layerReader(path), (journal) => journal.streams({ open: true })).pipe(
     Effect.map((streams) => streams.every(({ name }) => !knowsUndos && !isOurs(name))),
     Effect.orElseSucceed(() => false)
   )

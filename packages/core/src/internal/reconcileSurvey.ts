@@ -2,10 +2,10 @@
 import type { Engine } from "@sbx/engine/Engine"
 import type { CallError } from "@sbx/engine/EngineError"
 import type { Journal, JournalUnavailable } from "@sbx/journal/Journal"
-import { isLocked } from "@sbx/journal/Sqlite"
 import * as Effect from "effect/Effect"
 import { FileSystem } from "effect/FileSystem"
 import * as Option from "effect/Option"
+import { JournalFiles } from "../JournalFiles.ts"
 import * as Owner from "../Owner.ts"
 import * as SandboxLabels from "../SandboxLabels.ts"
 import type { LeaseRow, LeaseStoreFailed, UidLeases } from "../UidLease.ts"
@@ -182,6 +182,7 @@ const judge = Effect.fnUntraced(function* (
 export const isDeserted = Effect.fnUntraced(function* (path: string): Effect.fn.Return<boolean, never, FileSystem> {
   const fs = yield* FileSystem
   if (!path.startsWith("/") || !(yield* fs.exists(path).pipe(Effect.orElseSucceed(() => false)))) return false
+  const { isLocked } = yield* JournalFiles
   return yield* isLocked(path).pipe(
     Effect.map((locked) => !locked),
     Effect.orElseSucceed(() => false)
