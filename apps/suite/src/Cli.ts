@@ -12,12 +12,13 @@ import { list } from "./commands/List.ts"
 import { reap } from "./commands/Reap.ts"
 import { run } from "./commands/Run.ts"
 import { test } from "./commands/Test.ts"
+import { torture } from "./commands/Torture.ts"
 import { explainConfig } from "./internal/configErrors.ts"
 import { version } from "./internal/version.ts"
 
 const sbx = Command.make("sbx").pipe(
   Command.withDescription("Integration, chaos and security testing for container sandboxes"),
-  Command.withSubcommands([run, list, doctor, engine, images, events, reap, bench, test])
+  Command.withSubcommands([run, list, doctor, engine, images, events, reap, bench, torture, test])
 )
 
 const present: CliOutput.Presenter["present"] = Effect.fnUntraced(function* (event) {

@@ -11,6 +11,7 @@ import * as Reconciler from "@sbx/core/Reconciler"
 import * as Sandboxes from "@sbx/core/Sandboxes"
 import * as StateDir from "@sbx/core/StateDir"
 import * as UidLease from "@sbx/core/UidLease"
+import * as Watchdog from "@sbx/core/Watchdog"
 import * as Workspace from "@sbx/core/Workspace"
 import * as DistributionPackages from "@sbx/engine/DistributionPackages"
 import * as Docker from "@sbx/engine/Docker"
@@ -114,6 +115,16 @@ export const recoveryOf = (endpoint: EngineEndpoint) => reconciler.pipe(Layer.pr
 /** As {@link recovery}, for what an engine that is no more left on this machine. */
 export const recoveryWithout = (engineId: string) =>
   reconciler.pipe(Layer.provide(Layer.succeed(Engine, absentEngine(engineId))))
+
+/** Beside this module in the sources, beside the one file of the bundle: see `rolldown.config.ts`. */
+const watchdogEntry = new URL(import.meta.url.endsWith(".ts") ? "./watchdog.ts" : "./watchdog.js", import.meta.url)
+
+/** Spawned at once, and told to guard as soon as the engine is known. `logFile`: absolute. */
+export const watchdog = (logFile: string) => Watchdog.layerWith({ entry: watchdogEntry, logFile })
+
+/** As {@link watchdog}, guarding from the start; the journal and the engine are there already. */
+export const guarded = (options: { readonly logFile: string; readonly journalPath: string }) =>
+  Watchdog.layer({ entry: watchdogEntry, ...options }).pipe(Layer.provide(StateDir.layer))
 
 /** What makes containers of its own says whose they are, so that a later process can remove what a killed one left. */
 const owned = ({ runId: run, journalPath }: RunPlace) =>

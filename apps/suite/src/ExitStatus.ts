@@ -38,7 +38,8 @@ const usage: ReadonlySet<string> = new Set([
   "UnknownEventType",
   "UnknownRecipe",
   "UnknownRun",
-  "UnknownSelector"
+  "UnknownSelector",
+  "UnknownTorture"
 ])
 
 /** No engine to work with; whatever was to be judged was not. */

@@ -2,30 +2,11 @@
  * What earlier runs left is cleared before anything new is made: objects of dead owners removed, their journals closed, their
  * faults undone. A live neighbour's objects are never touched (the reconciler's rule).
  */
-import * as FailureEvent from "@sbx/chaos/FailureEvent"
 import { Reconciler, type ReconcileReport } from "@sbx/core/Reconciler"
-import type { PendingUndos } from "@sbx/core/UndoRunner"
-import { any, type Journal } from "@sbx/journal/Journal"
-import * as Clock from "effect/Clock"
+import type { Journal } from "@sbx/journal/Journal"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import { pendingUndos } from "./internal/pendingUndos.ts"
 import { Progress } from "./Progress.ts"
-
-const { FailureEvents } = FailureEvent
-
-/** Faults of a journal that nobody reverted. */
-const pendingUndos: PendingUndos = (journal) =>
-  Effect.map(Stream.runCollect(FailureEvents.replay(journal)), (recorded) =>
-    FailureEvent.pendingFaults(recorded).map(({ faultId, undo }) => ({
-      id: faultId,
-      plan: undo,
-      record: Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>
-        FailureEvents.append(journal, FailureEvents.stream(faultId), [FailureEvent.undone(faultId, atMillis)], {
-          expected: any
-        })
-      )
-    }))
-  )
 
 export interface RecoveryOptions {
   /** Absolute; the runs of this directory are looked through, and every journal that an object names. */

@@ -7,6 +7,7 @@ import { type RunEvent, RunEvents } from "@sbx/core/RunEvent"
 import * as RunReport from "@sbx/core/RunReport"
 import type { Scenario } from "@sbx/core/Scenario"
 import * as ScenarioRunner from "@sbx/core/ScenarioRunner"
+import * as Watchdog from "@sbx/core/Watchdog"
 import { Engine } from "@sbx/engine/Engine"
 import * as EngineCapabilities from "@sbx/engine/EngineCapabilities"
 import { ImageBuilder } from "@sbx/engine/ImageBuilder"
@@ -46,6 +47,7 @@ export interface SuiteRunOptions {
 export const execute = Effect.fn("SuiteRun.execute")(function* (folder: RunFolder, options: SuiteRunOptions) {
   const progress = yield* Progress
   yield* describeEngine
+  yield* guard(folder)
   yield* Recovery.atStart({ directory: options.directory, own: yield* Journal })
   yield* ensureImages(options)
   const missing = yield* missingCapabilities(options)
@@ -72,6 +74,18 @@ const describeEngine = Effect.gen(function* () {
   yield* progress.status("")
   yield* progress.line(`engine: ${located.kind} ${located.address}, version ${version}`)
   for (const warning of located.warnings) yield* progress.line(warning)
+})
+
+/** From here on a kill is followed by a sweep. A run that has no watchdog says so and goes on: the next command clears what is left. */
+const guard = Effect.fnUntraced(function* (folder: RunFolder) {
+  const progress = yield* Progress
+  const watchdog = yield* Watchdog.Watchdog
+  yield* watchdog.guard(yield* Watchdog.orderOf(folder.journal))
+  yield* Effect.forkChild(
+    Effect.flatMap(watchdog.lost, (reason) =>
+      progress.line(`no watchdog: it ${reason}; if this run is killed, \`./sbx reap\` removes what it leaves`)
+    )
+  )
 })
 
 const ensureImages = Effect.fnUntraced(function* ({ scenarios, install }: SuiteRunOptions) {

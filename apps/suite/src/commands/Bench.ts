@@ -29,6 +29,7 @@ export const bench = Command.make(
     ),
     rounds: Flag.Int("rounds").pipe(
       Flag.withDescription("Measurements of each side; too few of them give no verdict"),
+      Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))),
       Flag.optional
     ),
     list: Flag.Boolean("list").pipe(

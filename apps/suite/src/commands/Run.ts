@@ -88,7 +88,10 @@ const handle = Effect.fnUntraced(function* (input: Input) {
     const folder = yield* RunStore.create(directory)
     const report = yield* inFolder(folder, directory, input, scenarios).pipe(
       Effect.provide(
-        Layer.mergeAll(Sqlite.layer({ path: folder.journal }), Logging.layer({ file: `${folder.path}/run.log` }))
+        Layer.mergeAll(
+          Sqlite.layer({ path: folder.journal }),
+          Composition.watchdog(`${folder.path}/watchdog.log`)
+        ).pipe(Layer.provideMerge(Logging.layer({ file: `${folder.path}/run.log` })))
       )
     )
     yield* (yield* ExitStatus).set(Verdict.exitCode(report.verdict))

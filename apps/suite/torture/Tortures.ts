@@ -1,0 +1,113 @@
+/** All tortures, and running one: bounded rounds, safe to interrupt, every violation with the command that repeats its round. */
+import * as Verdict from "@sbx/core/Verdict"
+import * as Effect from "effect/Effect"
+import { FileSystem } from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Composition from "../src/Composition.ts"
+import { Images } from "../src/Images.ts"
+import { nearest } from "../src/internal/nearest.ts"
+import { Progress } from "../src/Progress.ts"
+import * as Recovery from "../src/Recovery.ts"
+import { TorturePlace } from "./internal/place.ts"
+import { killEngine } from "./killEngine.ts"
+import { killRunner } from "./killRunner.ts"
+import { neighbours } from "./neighbours.ts"
+import { Round, type Torture } from "./Torture.ts"
+
+export const tortures: ReadonlyArray<Torture> = [killRunner, killEngine, neighbours]
+
+/** No torture has that name. */
+export class UnknownTorture extends Schema.TaggedError<UnknownTorture>()("UnknownTorture", {
+  name: Schema.String,
+  nearest: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    const hint = this.nearest.length === 0 ? tortures.map(({ name }) => name) : this.nearest
+    return `Could not find the torture ${this.name}.\nDid you mean: ${hint.join(", ")}?`
+  }
+}
+
+/** JSON of `torture --json`. */
+export const Report = Schema.Struct({
+  torture: Schema.String,
+  seed: Schema.Int,
+  /** What was asked; fewer ran when it was interrupted or bailed out. */
+  asked: Schema.Int,
+  rounds: Schema.Array(Round),
+  /** What the rounds together lack. */
+  lacking: Schema.Array(Schema.String),
+  verdict: Verdict.Verdict
+})
+export type Report = typeof Report.Type
+
+export const find = Effect.fnUntraced(function* (name: string) {
+  const known = tortures.map((one) => one.name)
+  const torture = tortures.find((one) => one.name === name)
+  if (torture === undefined) return yield* new UnknownTorture({ name, nearest: nearest(name, known) })
+  return torture
+})
+
+export interface RunOptions {
+  readonly torture: Torture
+  readonly rounds: number
+  /** First round's number. */
+  readonly from: number
+  readonly seed: number
+  readonly install: boolean
+  /** Absolute; its `.sbx/torture` holds the rounds' folders. */
+  readonly directory: string
+  readonly onRound: (round: Round) => Effect.Effect<void>
+}
+
+export const run = Effect.fn("Tortures.run")(function* (options: RunOptions) {
+  const fs = yield* FileSystem
+  const parent = `${options.directory}/.sbx/torture`
+  yield* fs.makeDirectory(parent, { recursive: true })
+  const directory = yield* fs.makeTempDirectory({ directory: parent, prefix: `${options.torture.name}-` })
+  const services = Composition.recovery({ install: options.install }).pipe(
+    Layer.provideMerge(Layer.succeed(TorturePlace, { directory }))
+  )
+  const report = yield* torment(options).pipe(Effect.provide(services))
+  // What a violation left is its evidence.
+  if (report.verdict._tag === "pass") yield* fs.remove(directory, { recursive: true, force: true })
+  return report
+})
+
+const torment = Effect.fnUntraced(function* (options: RunOptions) {
+  const { torture, seed, from } = options
+  const progress = yield* Progress
+  yield* Recovery.atStart({ directory: options.directory })
+  yield* (yield* Images).reference("tiny")
+  yield* progress.status(`${torture.name}: measuring an unharmed run`)
+  const rounds: Array<Round> = []
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const harm = yield* torture.prepare
+      for (let round = from; round < from + options.rounds; round++) {
+        yield* progress.status(`${torture.name}: round ${round + 1 - from} of ${options.rounds}`)
+        const one = yield* Effect.scoped(harm({ round, seed }))
+        rounds.push(one)
+        yield* progress.status("")
+        yield* options.onRound(one)
+      }
+    })
+  ).pipe(Effect.onInterrupt(() => Effect.ignore(Recovery.atStart({ directory: options.directory }))))
+  const lacking = torture.conclude(rounds)
+  return {
+    torture: torture.name,
+    seed,
+    asked: options.rounds,
+    rounds,
+    lacking,
+    verdict: judge(rounds, lacking)
+  } satisfies Report
+})
+
+const judge = (rounds: ReadonlyArray<Round>, lacking: ReadonlyArray<string>): Verdict.Verdict =>
+  Verdict.mergeAll([
+    ...rounds.map(({ round, violations }) =>
+      violations[0] === undefined ? Verdict.pass : Verdict.fail(`round ${round}: ${violations[0]}`)
+    ),
+    ...lacking.map((what) => Verdict.unknown(what))
+  ])

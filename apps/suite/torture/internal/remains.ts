@@ -1,0 +1,79 @@
+/**
+ * What a dead run left, seen by an observer that shares nothing with it: objects of the engine by the journal path in their labels, the
+ * machine's loop devices and mounts by the names of its volumes.
+ */
+import { keys } from "@sbx/core/SandboxLabels"
+import { Engine } from "@sbx/engine/Engine"
+import * as StateRoot from "@sbx/engine/StateRoot"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { DatabaseSync } from "node:sqlite"
+
+/** Names of the containers, volumes and networks whose journal lies beneath `cwd`. */
+export const objectsOf = Effect.fnUntraced(function* (cwd: string) {
+  const engine = yield* Engine
+  const [containers, volumes, networks] = yield* Effect.all(
+    [engine.listContainers({}), engine.listVolumes({}), engine.listNetworks({})],
+    { concurrency: "unbounded" }
+  )
+  const mine = (kind: string, found: ReadonlyArray<{ readonly name: string; readonly labels: Labels }>) =>
+    found
+      .filter(({ labels }) => (labels[keys.journalPath] ?? "").startsWith(`${cwd}/`))
+      .map(({ name }) => `${kind} ${name}`)
+  return [...mine("container", containers), ...mine("volume", volumes), ...mine("network", networks)]
+})
+
+type Labels = Readonly<Record<string, string>>
+
+const text = (file: string): string => {
+  try {
+    return readFileSync(file, "latin1")
+  } catch {
+    // It vanished between listing and reading.
+    return ""
+  }
+}
+
+/** Loop devices attached to an image named after one of these volumes. */
+export const loopsOf = (volumes: ReadonlyArray<string>): ReadonlyArray<string> =>
+  readdirSync("/sys/block")
+    .filter((name) => name.startsWith("loop"))
+    .map((name) => text(`/sys/block/${name}/loop/backing_file`).trim())
+    .filter((file) => volumes.some((volume) => file.includes(volume)))
+    .map((file) => `loop device of ${file}`)
+
+/** Sandboxes for which the process `pid` still holds a uid. The owner's label is `<boot>/<pid namespace>/<pid>/<start>`. */
+export const leasesOf = Effect.fnUntraced(function* (pid: number) {
+  const file = `${yield* StateRoot.config}/leases.sqlite`
+  if (!existsSync(file)) return []
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
+  try {
+    const rows = database.prepare("SELECT sandbox, owner FROM lease").all()
+    const mine = rows.filter(({ owner }) => String(owner).split("/")[2] === String(pid))
+    return mine.map(({ sandbox }) => `uid lease of ${String(sandbox)}`)
+  } finally {
+    database.close()
+  }
+})
+
+/** Command lines of the processes of this machine that name `cwd`, but for this one. */
+export const processesOf = (cwd: string): ReadonlyArray<string> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .map((pid) => `process ${pid}: ${text(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim()}`)
+    .filter((line) => line.includes(cwd))
+
+/** Looks until nothing is left or `limitMillis` have passed since `sinceMillis`. Resolves to what is left and how long it took. */
+export const awaitGone = Effect.fnUntraced(function* <E, R>(
+  look: Effect.Effect<ReadonlyArray<string>, E, R>,
+  sinceMillis: number,
+  limitMillis: number
+) {
+  for (;;) {
+    const left = yield* look
+    const millis = (yield* Clock.currentTimeMillis) - sinceMillis
+    if (left.length === 0 || millis > limitMillis) return { left, millis }
+    yield* Effect.sleep("50 millis")
+  }
+})
