@@ -29,7 +29,9 @@ const packages = <A, E>(
 /** Small, and nothing that a host of these tests has. */
 const small = "tini"
 const noSources = 'Dir::Etc::sourcelist "/dev/null"; Dir::Etc::sourceparts "/dev/null";'
-const deadProxy = 'Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::https::Proxy "http://127.0.0.1:9";'
+/** Without repeats, between which apt pauses: a refused connection is refused again. */
+const deadProxy =
+  'Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::https::Proxy "http://127.0.0.1:9"; Acquire::Retries "0";'
 
 describe("DistributionPackages", () => {
   it.live("says exactly what it would take, and takes nothing", () =>

@@ -4,6 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from "node:fs"
 import { request } from "node:http"
 import { tmpdir } from "node:os"
+import { assert } from "@effect/vitest"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
 import * as DistributionPackages from "../src/DistributionPackages.ts"
@@ -158,6 +159,18 @@ export const sleeper = (socketPath: string) =>
     const started = yield* api(socketPath, "POST", `/containers/${Id}/start`)
     if (started.status !== 204) return yield* Effect.die(new Error(`start: ${started.status} ${started.body}`))
     return Id
+  })
+
+const restartLimit = 30_000
+
+/** Up again within the promised time, and able to run a container. */
+export const recovers = (own: Pick<ReturnType<typeof ownEngine>, "up" | "paths">) =>
+  Effect.gen(function* () {
+    const before = performance.now()
+    yield* own.up
+    assert.isBelow(performance.now() - before, restartLimit)
+    yield* loadTiny(own.paths.socket)
+    yield* sleeper(own.paths.socket)
   })
 
 /** A folder that the caller removes. Real path, because the kernel lists mounts by real paths. */

@@ -35,7 +35,8 @@ export const aptState = (directory: string, furtherConfig: string = ""): AptStat
 
 /**
  * Given with `--config-file` it is read after the host's settings (apt.conf(5)), so it can clear hooks such as docker-clean's
- * that would change the host. Unreachable third-party sources must not hold us up: short timeouts, few retries.
+ * that would change the host, and keep apt's binary cache, which docker-clean switches off (measured: 2.0 s a call without, 0.9 s
+ * with). Unreachable third-party sources must not hold us up: short timeouts, few retries.
  */
 const aptConfig = (state: AptState): string => `#clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
@@ -45,6 +46,8 @@ const aptConfig = (state: AptState): string => `#clear APT::Update::Pre-Invoke;
 Dir::State::lists "${state.lists}/";
 Dir::Cache "${state.directory}/cache/";
 Dir::Cache::archives "${state.archives}/";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
 Dir::Log "${state.directory}/log/";
 APT::Sandbox::User "root";
 APT::Status-Fd "1";
