@@ -1,114 +1,162 @@
 /**
- * What an exit means and what to do about it, as pure decisions: classes from exit code and the engine's OOM flag, never from
- * texts; exponential delays with jitter; a budget in a sliding window. Random numbers and times come in from outside.
+ * What to do about a failure, as pure decisions: an action for each class, exponential delays with jitter, a budget in a sliding
+ * window. Random numbers and times come in from outside; what happened so far is a fold of the sandbox's events.
  */
 import * as Duration from "effect/Duration"
-import type { ExitInfo } from "./Sandbox.ts"
+import { describe, type FailureClass } from "./FailureClass.ts"
+import type { FailureKind, RecoveryDecision, SandboxEvent } from "./SandboxEvent.ts"
 
 /**
- * `signal`: 128 + n, as shells and engines report death by signal n (1 to 64). `not-started`: 126 or 127, as init and shells
- * report a program that cannot be run; repeating does not help. `out-of-memory` wins over the SIGKILL it comes as.
+ * `restart`: the same container; what is gone can only be recreated. `recreate`: a new one from the recorded spec. `terminate`: remove the sandbox. `give-up`: leave
+ * it as it is and say so, for a person to look at.
  */
-export type ExitClass =
-  | { readonly kind: "completed" }
-  | { readonly kind: "error"; readonly exitCode: number }
-  | { readonly kind: "not-started"; readonly exitCode: number }
-  | { readonly kind: "signal"; readonly signal: number }
-  | { readonly kind: "out-of-memory" }
+export type Action = RecoveryDecision
 
-export const classifyExit = ({ exitCode, oomKilled }: Pick<ExitInfo, "exitCode" | "oomKilled">): ExitClass => {
-  if (oomKilled) return { kind: "out-of-memory" }
-  if (exitCode === 0) return { kind: "completed" }
-  if (exitCode === 126 || exitCode === 127) return { kind: "not-started", exitCode }
-  return exitCode > 128 && exitCode <= 192 ? { kind: "signal", signal: exitCode - 128 } : { kind: "error", exitCode }
-}
-
-export interface RestartPolicy {
-  /** Classes of exits that are restarted; others are given up. */
-  readonly restartOn: ReadonlyArray<ExitClass["kind"]>
+export interface RecoveryPolicy {
+  /** What is done about each class. */
+  readonly actions: Readonly<Record<FailureKind, Action>>
   /** Before the first restart; each further one waits `factor` times as long, up to `maxDelay`. */
   readonly initialDelay: Duration.Input
   readonly factor: number
   readonly maxDelay: Duration.Input
   /** Share of the delay that is random, 0 to 1: 0.2 makes it 80 % to 120 %. */
   readonly jitter: number
-  /** Restarts within `window`; the next exit is given up. */
+  /** Restarts and recreations within `window`; the next failure is given up. */
   readonly budget: number
   readonly window: Duration.Input
-  /** A run this long makes the next delay the first again. */
+  /** What is done when the budget is used. */
+  readonly whenSpent: "give-up" | "terminate"
+  /** A run this long makes the next delay the first again. The budget comes back only with its window. */
   readonly stableAfter: Duration.Input
-  /** Refuses sandboxes whose workspace does not outlive a restart. */
+  /**
+   * The files in the workspace are there after a recovery: refuses sandboxes whose workspace does not outlive one. Otherwise a
+   * recreation begins with an empty one.
+   */
   readonly keepWorkspace: boolean
+  /** Between SIGTERM and SIGKILL, for a sandbox that is unhealthy and still runs. */
+  readonly stopGrace: Duration.Input
+  /** One restart or recreation; an engine that takes longer has failed at it. */
+  readonly attemptTimeout: Duration.Input
 }
 
-/** Restarts all but clean ends and programs that cannot run: 100 ms, 200 ms, … 10 s; five in a minute. */
-export const defaults: RestartPolicy = {
-  restartOn: ["error", "signal", "out-of-memory"],
+/** Recovers from all but clean ends and programs that cannot run: 100 ms, 200 ms, … 10 s; five in a minute. */
+export const defaults: RecoveryPolicy = {
+  actions: {
+    completed: "give-up",
+    error: "restart",
+    "not-started": "give-up",
+    signal: "restart",
+    "out-of-memory": "restart",
+    "start-failed": "restart",
+    vanished: "recreate",
+    unhealthy: "restart"
+  },
   initialDelay: "100 millis",
   factor: 2,
   maxDelay: "10 seconds",
   jitter: 0.2,
   budget: 5,
   window: "1 minute",
+  whenSpent: "give-up",
   stableAfter: "10 seconds",
-  keepWorkspace: true
+  keepWorkspace: true,
+  stopGrace: "2 seconds",
+  attemptTimeout: "30 seconds"
+}
+
+/** What is no policy about it, a sentence each. */
+export const issuesOf = (policy: RecoveryPolicy): ReadonlyArray<string> => {
+  const durations = ["initialDelay", "maxDelay", "window", "stableAfter", "stopGrace", "attemptTimeout"] as const
+  return [
+    ...durations
+      .filter((name) => !isLength(policy[name], name === "window" || name === "attemptTimeout"))
+      .map((name) => `${name} is no length of time that makes sense`),
+    ...(policy.factor >= 1 && Number.isFinite(policy.factor) ? [] : [`factor is ${policy.factor}, expected 1 or more`]),
+    ...(policy.jitter >= 0 && policy.jitter <= 1 ? [] : [`jitter is ${policy.jitter}, expected 0 to 1`]),
+    ...(Number.isInteger(policy.budget) && policy.budget >= 0
+      ? []
+      : [`budget is ${policy.budget}, expected a whole number from 0`])
+  ]
+}
+
+/** Finite and not negative; more than zero where nothing could happen in no time. */
+export const isLength = (input: Duration.Input, positive: boolean): boolean => {
+  const decoded = Duration.fromInput(input)
+  if (decoded._tag === "None") return false
+  const millis = Duration.toMillis(decoded.value)
+  return Number.isFinite(millis) && (positive ? millis > 0 : millis >= 0)
 }
 
 /** What happened so far. */
 export interface RecoveryHistory {
-  /** When each restart was decided, milliseconds since the epoch. */
-  readonly restartsAtMillis: ReadonlyArray<number>
-  /** Restarts since the last stable run. */
+  /** When each restart or recreation was decided, milliseconds since the epoch. */
+  readonly decidedAtMillis: ReadonlyArray<number>
+  /** Of them, those since the last stable run. */
   readonly streak: number
+  /** As it was before the newest decision, should that be skipped. */
+  readonly before: { readonly decidedAtMillis: ReadonlyArray<number>; readonly streak: number } | undefined
 }
 
-export const noHistory: RecoveryHistory = { restartsAtMillis: [], streak: 0 }
+export const noHistory: RecoveryHistory = { decidedAtMillis: [], streak: 0, before: undefined }
 
-export type Decision =
-  | { readonly decision: "restart"; readonly attempt: number; readonly delayMillis: number; readonly reason: string }
-  | { readonly decision: "give-up"; readonly attempt: number; readonly delayMillis: 0; readonly reason: string }
-
-export const describeExit = (exit: ExitClass): string => {
-  switch (exit.kind) {
-    case "signal":
-      return `killed by signal ${exit.signal}`
-    case "error":
-    case "not-started":
-      return `${exit.kind}: exit code ${exit.exitCode}`
+/** The fold: a supervisor that comes later, or replays, goes on where the one before it was. */
+export const evolve = (policy: RecoveryPolicy, history: RecoveryHistory, event: SandboxEvent): RecoveryHistory => {
+  switch (event._tag) {
+    case "FailureClassified":
+      return (event.ranMillis ?? -1) >= Duration.toMillis(policy.stableAfter) ? { ...history, streak: 0 } : history
+    case "RecoveryDecided": {
+      if (event.decision !== "restart" && event.decision !== "recreate") return history
+      const { decidedAtMillis, streak } = history
+      return {
+        decidedAtMillis: [...within(policy, decidedAtMillis, event.atMillis), event.atMillis],
+        streak: streak + 1,
+        before: { decidedAtMillis, streak }
+      }
+    }
+    case "RecoverySkipped":
+      return history.before === undefined ? history : { ...history.before, before: undefined }
     default:
-      return exit.kind
+      return history
   }
 }
 
-/** `random` is uniform in 0 to 1; `ranMillis` is how long the sandbox ran before it ended, by the engine's clock. */
+const within = (policy: RecoveryPolicy, times: ReadonlyArray<number>, nowMillis: number) =>
+  times.filter((at) => at > nowMillis - Duration.toMillis(policy.window))
+
+export interface Decision {
+  readonly decision: RecoveryDecision
+  /** 1-based, within the window. */
+  readonly attempt: number
+  /** 0 for `give-up` and `terminate`. */
+  readonly delayMillis: number
+  readonly reason: string
+}
+
+/** `random` is uniform in 0 to 1. The failure is in the history already. */
 export const decide = (
-  policy: RestartPolicy,
+  policy: RecoveryPolicy,
   history: RecoveryHistory,
-  exit: ExitClass,
-  facts: { readonly nowMillis: number; readonly ranMillis: number; readonly random: number }
-): { readonly decision: Decision; readonly history: RecoveryHistory } => {
-  const since = facts.nowMillis - Duration.toMillis(policy.window)
-  const recent = history.restartsAtMillis.filter((at) => at > since)
-  const streak = facts.ranMillis >= Duration.toMillis(policy.stableAfter) ? 0 : history.streak
+  failure: FailureClass,
+  facts: { readonly nowMillis: number; readonly random: number; readonly hasContainer: boolean }
+): Decision => {
+  const recent = within(policy, history.decidedAtMillis, facts.nowMillis)
   const attempt = recent.length + 1
-  const giveUp = (reason: string) => ({
-    decision: { decision: "give-up", attempt, delayMillis: 0, reason } as const,
-    history: { restartsAtMillis: recent, streak }
-  })
-  const what = describeExit(exit)
-  if (!policy.restartOn.includes(exit.kind)) return giveUp(`${what}: not to be restarted`)
+  const what = describe(failure)
+  const wanted = policy.actions[failure.kind]
+  const action = wanted === "restart" && !facts.hasContainer ? "recreate" : wanted
+  if (action === "give-up") {
+    return { decision: action, attempt, delayMillis: 0, reason: `${what}: not to be restarted` }
+  }
+  if (action === "terminate") return { decision: action, attempt, delayMillis: 0, reason: what }
   if (recent.length >= policy.budget) {
-    return giveUp(
-      `${what}: ${recent.length} restarts within ${Duration.format(Duration.fromInputUnsafe(policy.window))}`
-    )
+    const window = Duration.format(Duration.fromInputUnsafe(policy.window))
+    const reason = `${what}: ${recent.length} restarts within ${window}`
+    return { decision: policy.whenSpent, attempt, delayMillis: 0, reason }
   }
   const plain = Math.min(
-    Duration.toMillis(policy.initialDelay) * policy.factor ** streak,
+    Duration.toMillis(policy.initialDelay) * policy.factor ** history.streak,
     Duration.toMillis(policy.maxDelay)
   )
   const delayMillis = plain * (1 + policy.jitter * (2 * facts.random - 1))
-  return {
-    decision: { decision: "restart", attempt, delayMillis, reason: what },
-    history: { restartsAtMillis: [...recent, facts.nowMillis], streak: streak + 1 }
-  }
+  return { decision: action, attempt, delayMillis, reason: what }
 }

@@ -1,47 +1,72 @@
 /**
- * Brings a sandbox back when its main process ends unasked: same container, same workspace, by a policy with delays and a budget.
- * Every decision is a recorded fact. Refuses to restart what was stopped on purpose, and to guess: the engine's inspect decides.
+ * Brings a sandbox back when it fails unasked: by a policy for each class of failure, with delays and a budget. Every decision is
+ * a recorded fact. Refuses to act on what its user did on purpose, and to guess: the engine's inspect decides.
  */
+import type { EventUndecodable } from "@sbx/journal/EventFamily"
+import type { JournalUnavailable } from "@sbx/journal/Journal"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
-import * as Schedule from "effect/Schedule"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { refresh, type SandboxContext } from "./internal/execStart.ts"
-import { start } from "./internal/sandboxBirth.ts"
-import { internalsOf } from "./internal/sandboxInternals.ts"
-import { isTerminal } from "./LifecycleState.ts"
+import type { FailureClass } from "./FailureClass.ts"
+import { describe } from "./FailureClass.ts"
+import * as HealthCheck from "./HealthCheck.ts"
+import { type Alarm, runChecks } from "./internal/healthRun.ts"
+import { type Internals, internalsOf } from "./internal/sandboxInternals.ts"
+import { attempt, report } from "./internal/superviseAttempt.ts"
 import {
-  classifyExit,
-  decide,
-  type Decision,
-  defaults,
-  noHistory,
-  type RecoveryHistory,
-  type RestartPolicy
-} from "./Recovery.ts"
+  awaitFailure,
+  type Failure,
+  listen,
+  makeWitness,
+  stillFailed,
+  type Witness
+} from "./internal/superviseSigns.ts"
+import * as Recovery from "./Recovery.ts"
+import { type FailureKind, type RecoveryDecision, type SandboxEvent, SandboxEvents } from "./SandboxEvent.ts"
 import type { Sandbox } from "./SandboxHandle.ts"
-import * as SandboxLabels from "./SandboxLabels.ts"
 
 /** The policy cannot be kept for this sandbox. */
 export class SupervisionUnsupported extends Schema.TaggedError<SupervisionUnsupported>()("SupervisionUnsupported", {
   sandboxId: Schema.String,
   reason: Schema.String
 }) {
+  readonly retryable = false
   override get message() {
     return `Could not supervise sandbox ${this.sandboxId}: ${this.reason}.\nUse a disk workspace and a sandbox made by Sandboxes, or set keepWorkspace to false.`
   }
 }
 
-/** One failure that was recovered from. All times are the engine's. */
-export interface Recovery {
+/** The policy or its checks make no sense. All issues are listed. */
+export class InvalidSupervision extends Schema.TaggedError<InvalidSupervision>()("InvalidSupervision", {
+  sandboxId: Schema.String,
+  issues: Schema.Array(Schema.String)
+}) {
+  readonly retryable = false
+  override get message() {
+    return `Could not supervise sandbox ${this.sandboxId}: ${this.issues.join("; ")}.\nCorrect the named values.`
+  }
+}
+
+export interface SuperviseOptions extends Partial<Omit<Recovery.RecoveryPolicy, "actions">> {
+  /** What differs from the defaults. */
+  readonly actions?: Partial<Readonly<Record<FailureKind, Recovery.Action>>>
+  readonly checks?: ReadonlyArray<HealthCheck.HealthCheck>
+}
+
+/** One failure that was recovered from. */
+export interface RecoveryRecord {
   readonly attempt: number
+  readonly decision: RecoveryDecision
+  readonly failure: FailureClass
   readonly reason: string
-  /** `State.FinishedAt` of the end. */
-  readonly diedAtMillis: number
+  /** `State.FinishedAt` of the end; for other failures than an end, when it was first noticed, by our clock. */
+  readonly failedAtMillis: number
   /** `State.StartedAt` of the new run. */
   readonly recoveredAtMillis: number
   readonly downMillis: number
@@ -49,10 +74,18 @@ export interface Recovery {
 
 export interface Supervision {
   readonly status: "watching" | "recovering" | "given-up" | "ended"
-  readonly recoveries: ReadonlyArray<Recovery>
+  readonly recoveries: ReadonlyArray<RecoveryRecord>
   /** The newest one. */
-  readonly decision: Decision | undefined
+  readonly failure: FailureClass | undefined
+  readonly decision: Recovery.Decision | undefined
+  /** By the name of the check, as of its newest look at the present run. */
+  readonly health: Readonly<Record<string, HealthCheck.HealthReport>>
 }
+
+/** Watched over and every readiness check healthy. */
+export const isReady = ({ status, health }: Supervision): boolean =>
+  status === "watching" &&
+  Object.values(health).every((check) => check.role !== "readiness" || check.status === "healthy")
 
 export interface Supervised {
   readonly current: Effect.Effect<Supervision>
@@ -60,127 +93,192 @@ export interface Supervised {
   readonly changes: Stream.Stream<Supervision>
 }
 
-/** Until the scope closes, the sandbox is removed, or the policy gives up. */
+export type SuperviseError = SupervisionUnsupported | InvalidSupervision | JournalUnavailable | EventUndecodable
+
+/**
+ * Until the scope closes, the sandbox is removed, or the policy gives up. One supervisor a sandbox. Budget and delays go on from
+ * what the sandbox's events tell of earlier supervisors.
+ */
 export const supervise = Effect.fn("Supervisor.supervise")(function* (
   sandbox: Sandbox,
-  policy: Partial<RestartPolicy> = {}
-): Effect.fn.Return<Supervised, SupervisionUnsupported, Scope.Scope> {
-  const complete = { ...defaults, ...policy }
+  { actions, checks = [], ...options }: SuperviseOptions = {}
+): Effect.fn.Return<Supervised, SuperviseError, Scope.Scope> {
+  const policy = { ...Recovery.defaults, ...options, actions: { ...Recovery.defaults.actions, ...actions } }
+  const issues = [...Recovery.issuesOf(policy), ...HealthCheck.issuesOf(checks)]
+  if (issues.length > 0) return yield* new InvalidSupervision({ sandboxId: sandbox.id, issues })
   const internals = internalsOf(sandbox)
   const refuse = (reason: string) => new SupervisionUnsupported({ sandboxId: sandbox.id, reason })
   if (internals === undefined) return yield* refuse("it was not made by Sandboxes in this process")
-  if (complete.keepWorkspace && sandbox.spec.workspace.kind === "memory") {
+  if (policy.keepWorkspace && sandbox.spec.workspace.kind === "memory") {
     return yield* refuse("its workspace is in memory and empty after a restart")
   }
-  const ref = yield* SubscriptionRef.make<Supervision>({ status: "watching", recoveries: [], decision: undefined })
-  yield* Effect.forkScoped(reportOom(internals.context))
-  yield* Effect.forkScoped(watch(internals.context, complete, ref))
+  const ref = yield* SubscriptionRef.make<Supervision>({
+    status: "watching",
+    recoveries: [],
+    failure: undefined,
+    decision: undefined,
+    health: initialHealth(checks)
+  })
+  const watch: Watch = {
+    sandbox,
+    internals,
+    policy,
+    checks,
+    ref,
+    witness: yield* makeWitness,
+    alarms: yield* Queue.sliding<Alarm>(checks.length + 1),
+    history: yield* readHistory(internals, policy)
+  }
+  yield* Effect.forkScoped(run(watch))
   return { current: SubscriptionRef.get(ref), changes: SubscriptionRef.changes(ref) }
 })
 
-type Ref = SubscriptionRef.SubscriptionRef<Supervision>
+interface Watch {
+  readonly sandbox: Sandbox
+  readonly internals: Internals
+  readonly policy: Recovery.RecoveryPolicy
+  readonly checks: ReadonlyArray<HealthCheck.HealthCheck>
+  readonly ref: SubscriptionRef.SubscriptionRef<Supervision>
+  readonly witness: Witness
+  readonly alarms: Queue.Queue<Alarm>
+  /** Only the one fiber that watches changes it. */
+  history: Recovery.RecoveryHistory
+}
 
-const set = (ref: Ref, change: Partial<Supervision>) =>
+const initialHealth = (checks: ReadonlyArray<HealthCheck.HealthCheck>): Supervision["health"] =>
+  Object.fromEntries(
+    checks.map(({ name, role }) => [name, { role, status: "unknown", flapping: false, detail: "not looked yet" }])
+  )
+
+const readHistory = ({ journal, context }: Internals, policy: Recovery.RecoveryPolicy) =>
+  SandboxEvents.read(journal, context.recorder.stream).pipe(
+    Stream.runFold(
+      () => Recovery.noHistory,
+      (history, { payload }) => (payload._tag === "UnknownEvent" ? history : Recovery.evolve(policy, history, payload))
+    )
+  )
+
+const set = ({ ref }: Watch, change: Partial<Supervision>) =>
   SubscriptionRef.update(ref, (before): Supervision => ({ ...before, ...change }))
 
-const watch = Effect.fnUntraced(function* (context: SandboxContext, policy: RestartPolicy, ref: Ref) {
-  let history = noHistory
-  while (yield* awaitDeath(context)) {
-    const outcome = yield* judge(context, policy, history)
-    history = outcome.history
-    const { decision } = outcome
-    yield* record(context, decision)
-    const isOver = decision.decision === "give-up"
-    yield* set(ref, { status: isOver ? "given-up" : "recovering", decision })
-    if (isOver) return
-    const diedAtMillis = context.recorder.state().exit?.finishedAtMillis ?? 0
-    yield* Effect.sleep(decision.delayMillis)
-    yield* recover(context, decision, diedAtMillis, ref)
-  }
-  yield* set(ref, { status: "ended" })
-})
+/** Events, checks and the watch live and end together. */
+const run = (watch: Watch) => {
+  const { internals, sandbox, alarms, ref, checks } = watch
+  const looker = { context: internals.context, sandbox }
+  const publish = (name: string, health: HealthCheck.HealthReport) =>
+    SubscriptionRef.update(ref, (before) => ({ ...before, health: { ...before.health, [name]: health } }))
+  return Effect.gen(function* () {
+    yield* Effect.forkScoped(listen(internals.context, watch.witness))
+    yield* Effect.forkScoped(runChecks({ looker, alarms, publish }, checks))
+    yield* loop(watch)
+  }).pipe(Effect.scoped)
+}
 
-const judge = Effect.fnUntraced(function* (context: SandboxContext, policy: RestartPolicy, history: RecoveryHistory) {
-  const { exit, startedAtMillis } = context.recorder.state()
-  if (exit === undefined || context.recorder.state().containerId === undefined) {
-    const reason = "the container is gone, and making another is not this policy's"
-    const attempt = history.restartsAtMillis.length + 1
-    return { decision: { decision: "give-up", attempt, delayMillis: 0, reason } as const, history }
-  }
-  return decide(policy, history, classifyExit(exit), {
-    nowMillis: yield* Clock.currentTimeMillis,
-    ranMillis: exit.finishedAtMillis - (startedAtMillis ?? exit.finishedAtMillis),
-    random: yield* Random.next
-  })
-})
-
-const record = (context: SandboxContext, { decision, attempt, delayMillis, reason }: Decision) =>
-  Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>
-    context.recorder.report({ _tag: "RecoveryDecided", atMillis, decision, attempt, delayMillis, reason })
-  ).pipe(Effect.ignore({ log: "Warn" }))
-
-/** Recovered means running again, by the engine's own word. A start that fails leaves it stopped, to be decided on again. */
-const recover = Effect.fnUntraced(function* (
-  context: SandboxContext,
-  decision: Decision,
-  diedAtMillis: number,
-  ref: Ref
-) {
-  const identity = { recorder: context.recorder, sandboxId: context.id }
-  yield* start(context.engine, identity, context.containerId(), context.spec).pipe(Effect.ignore({ log: "Warn" }))
-  const recoveredAtMillis = context.recorder.state().startedAtMillis
-  if (recoveredAtMillis === undefined || recoveredAtMillis <= diedAtMillis) return
-  const { attempt, reason } = decision
-  const downMillis = recoveredAtMillis - diedAtMillis
-  const { recoveries } = yield* SubscriptionRef.get(ref)
-  yield* set(ref, {
-    status: "watching",
-    recoveries: [...recoveries, { attempt, reason, diedAtMillis, recoveredAtMillis, downMillis }]
-  })
-})
-
-/** How often the truth is asked for although no hint came; hints get lost. */
-const lookEvery = "2 seconds"
-/** While it is stopped on purpose, or a step of somebody else is under way, only our own record is looked at. */
-const pollRecord = "100 millis"
-
-/** True when the main process has ended unasked; false when the sandbox's life is over. */
-const awaitDeath = Effect.fnUntraced(function* (context: SandboxContext): Effect.fn.Return<boolean> {
+const loop = Effect.fnUntraced(function* (watch: Watch) {
+  const { context } = watch.internals
   for (;;) {
-    const state = context.recorder.state()
-    if (isTerminal(state)) return false
-    // The newest transition tells an end that was asked for (Stopped) from one that was not (Died, Vanished, StartFailed).
-    const last = state.history.at(-1)?.event
-    if (state.status === "stopped" && last !== "Stopped") return true
-    if (state.status === "running" || state.status === "paused") yield* hint(context)
-    else yield* Effect.sleep(pollRecord)
+    let failure = yield* awaitFailure(context, watch.witness, watch.alarms)
+    if (failure === undefined) return yield* set(watch, { status: "ended" })
+    while (failure !== undefined) {
+      const outcome: Step = yield* step(watch, failure)
+      if (outcome === "over") return
+      failure = outcome
+    }
+    // Raised while it was being seen to; what still holds is raised again with the next look.
+    yield* Queue.clear(watch.alarms)
   }
 })
 
-/** Returns when something may have happened, after a look at the engine that is on record. */
-const hint = (context: SandboxContext) =>
-  context.engine.waitContainer(context.containerId()).pipe(
-    Effect.timeoutOption(lookEvery),
-    Effect.catch(() => Effect.sleep("200 millis")),
-    // A stop or a removal that is under way reports its own outcome.
-    Effect.andThen(
-      Effect.suspend(() => {
-        const { status } = context.recorder.state()
-        return status === "running" || status === "paused" ? refresh(context) : Effect.void
-      })
-    ),
-    Effect.catch(() => Effect.sleep("200 millis"))
-  )
+/** `over`: nothing more will be done; a failure: the attempt was one itself. */
+type Step = "over" | Failure | undefined
 
-/** The kernel may kill another process than PID 1; the engine's event is the only word of it. */
-const reportOom = ({ engine, recorder, containerId }: SandboxContext) =>
-  engine.events({ labels: { [SandboxLabels.keys.stream]: recorder.stream } }).pipe(
-    Stream.filter((event) => event.type === "container" && event.action === "oom" && event.actorId === containerId()),
-    Stream.runForEach((event) =>
-      Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>
-        recorder.report({ _tag: "OomKilled", atMillis, engineEventId: event.timeNano })
-      )
-    ),
-    Effect.ignore,
-    Effect.repeat(Schedule.spaced("1 second"))
-  )
+/** One failure: classified, decided on, acted on. */
+const step = Effect.fnUntraced(function* (watch: Watch, failed: Failure): Effect.fn.Return<Step> {
+  const { internals, policy } = watch
+  const { transitions } = internals.context.recorder.state().counts
+  const decision = yield* judge(watch, failed)
+  if (decision.decision === "give-up") {
+    yield* set(watch, { status: "given-up", failure: failed.failure, decision })
+    return "over"
+  }
+  if (decision.decision === "terminate") return yield* terminate(watch, failed, decision)
+  yield* set(watch, { status: "recovering", failure: failed.failure, decision })
+  yield* Effect.sleep(decision.delayMillis)
+  if (!stillFailed(internals.context, transitions)) return yield* skip(watch, decision)
+  const outcome = yield* Effect.result(attempt({ internals, policy, decision, failure: failed }))
+  if (Result.isFailure(outcome)) return outcome.failure
+  const { recoveries } = yield* SubscriptionRef.get(watch.ref)
+  const { failedAtMillis, failure } = failed
+  const record = { failure, reason: describe(failure), failedAtMillis, ...outcome.success }
+  yield* set(watch, {
+    status: "watching",
+    recoveries: [...recoveries, { attempt: decision.attempt, decision: decision.decision, ...record }],
+    health: initialHealth(watch.checks)
+  })
+  return undefined
+})
+
+/** Puts a fact on record and into the history that the next decision rests on. */
+const note = Effect.fnUntraced(function* (
+  watch: Watch,
+  event: Extract<SandboxEvent, { readonly _tag: "FailureClassified" | "RecoveryDecided" | "RecoverySkipped" }>
+) {
+  watch.history = Recovery.evolve(watch.policy, watch.history, event)
+  yield* report(watch.internals.context, () => event)
+})
+
+const judge = Effect.fnUntraced(function* (watch: Watch, failed: Failure) {
+  const { failure, failedAtMillis, ranMillis, exitCode, oomKills } = failed
+  const nowMillis = yield* Clock.currentTimeMillis
+  yield* note(watch, {
+    _tag: "FailureClassified",
+    atMillis: nowMillis,
+    failure: failure.kind,
+    failedAtMillis,
+    oomKills,
+    reason: describe(failure),
+    ...(ranMillis === undefined ? {} : { ranMillis }),
+    ...(exitCode === undefined ? {} : { exitCode })
+  })
+  const decision = Recovery.decide(watch.policy, watch.history, failure, {
+    nowMillis,
+    random: yield* Random.next,
+    hasContainer: watch.internals.context.recorder.state().containerId !== undefined
+  })
+  yield* note(watch, { _tag: "RecoveryDecided", atMillis: nowMillis, ...decision })
+  return decision
+})
+
+/** The handle's own removal: container, workspace, uid. */
+const terminate = Effect.fnUntraced(function* (watch: Watch, failed: Failure, decision: Recovery.Decision) {
+  const { context } = watch.internals
+  yield* set(watch, { status: "recovering", failure: failed.failure, decision })
+  const outcome = yield* Effect.result(watch.sandbox.remove)
+  if (Result.isSuccess(outcome)) yield* set(watch, { status: "ended" })
+  else {
+    const { message } = outcome.failure
+    const { attempt: number } = decision
+    yield* report(context, (atMillis) => ({
+      _tag: "RecoveryFailed",
+      atMillis,
+      attempt: number,
+      decision: "terminate",
+      reason: message
+    }))
+    yield* set(watch, { status: "given-up" })
+  }
+  return "over" as const
+})
+
+const skip = Effect.fnUntraced(function* (watch: Watch, decision: Recovery.Decision) {
+  const { status } = watch.internals.context.recorder.state()
+  yield* note(watch, {
+    _tag: "RecoverySkipped",
+    atMillis: yield* Clock.currentTimeMillis,
+    attempt: decision.attempt,
+    decision: decision.decision,
+    reason: `it is ${status} by its user's doing`
+  })
+  yield* set(watch, { status: "watching" })
+  return undefined
+})

@@ -4,6 +4,7 @@
  */
 import { awaitExecExit } from "@sbx/engine/ExecExit"
 import type { CallError, EngineConflict, InvalidRequest, ObjectNotFound } from "@sbx/engine/EngineError"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -19,12 +20,13 @@ export interface ProbeResult {
   readonly missing: boolean
 }
 
-const deadline = "10 seconds"
+const deadlineMillis = 10_000
 const limitBytes = 64 * 1024
 
 export const probe = Effect.fnUntraced(function* (
   context: SandboxContext,
-  argv: ReadonlyArray<string>
+  argv: ReadonlyArray<string>,
+  deadline: Duration.Input = deadlineMillis
 ): Effect.fn.Return<ProbeResult, CallError | ObjectNotFound | EngineConflict | InvalidRequest> {
   const { engine, user } = context
   const containerId = context.containerId()

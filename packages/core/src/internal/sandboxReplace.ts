@@ -3,6 +3,8 @@
  * The intent is durable before the old container goes. Refuses to keep a workspace that is not there: engines would make up
  * an unbounded one.
  */
+import type { Engine } from "@sbx/engine/Engine"
+import { EngineTimeout } from "@sbx/engine/EngineError"
 import type { AppendError } from "@sbx/journal/Journal"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -31,6 +33,7 @@ export type ReplaceError = Birth.BirthError | WorkspaceGone
 type Parts = Pick<Internals, "context" | "midwife" | "remains">
 
 /** A try each 0.1, 0.2, … s, as for a removal. */
+const removalMillis = 20_000
 const patience = { schedule: Schedule.exponential("100 millis"), times: 5 }
 
 /** The sandbox must not be running. Resolves when the replacement runs. */
@@ -85,7 +88,7 @@ const exchange = Effect.fnUntraced(function* ({ midwife, remains }: Parts, work:
   let asked = false
   const steps = Effect.gen(function* () {
     remains.asked = true
-    if (replaces !== undefined) yield* Effect.retry(midwife.engine.removeContainer(replaces), patience)
+    if (replaces !== undefined) yield* removeOld(midwife.engine, replaces)
     if (!keepWorkspace) {
       yield* Effect.retry(midwife.workspaces.remove(remains.volume), patience)
       yield* Birth.makeWorkspace(midwife.workspaces, remains, Birth.workspaceRequest(remains, spec, uid, labels))
@@ -98,6 +101,16 @@ const exchange = Effect.fnUntraced(function* ({ midwife, remains }: Parts, work:
     Effect.uninterruptible
   )
 })
+
+/** Bounded, as it cannot be interrupted. */
+const removeOld = (engine: Engine["Service"], containerId: string) =>
+  Effect.retry(engine.removeContainer(containerId), patience).pipe(
+    Effect.interruptible,
+    Effect.timeoutOrElse({
+      duration: removalMillis,
+      orElse: () => Effect.fail(new EngineTimeout({ operation: "remove container", timeoutMillis: removalMillis }))
+    })
+  )
 
 const failed = Effect.fnUntraced(function* (remains: Parts["remains"], reason: string) {
   yield* remains.recorder.report({ _tag: "CreateFailed", atMillis: yield* Clock.currentTimeMillis, reason })

@@ -112,7 +112,7 @@ const listeningPorts = (text: string): ReadonlySet<number> => {
   return ports
 }
 
-const portOpen = Effect.fnUntraced(function* (
+export const portOpen = Effect.fnUntraced(function* (
   context: SandboxContext,
   port: number
 ): Effect.fn.Return<string | undefined, ProbeError> {
@@ -140,7 +140,7 @@ except e.HTTPError as h: print(h.code)' "$url" 2>/dev/null; fi
 command -v nc >/dev/null || exit 127
 printf 'GET %s HTTP/1.0\\r\\nHost: 127.0.0.1\\r\\n\\r\\n' "$2" | nc -w 5 127.0.0.1 "$1" | { read -r version status rest; echo "$status"; }`
 
-const httpAnswers = Effect.fnUntraced(function* (
+export const httpAnswers = Effect.fnUntraced(function* (
   context: SandboxContext,
   { port, path, status }: Extract<Strategy, { readonly _tag: "Http" }>
 ): Effect.fn.Return<string | undefined, ProbeError> {
