@@ -1,6 +1,5 @@
 /** Decides whether a fault fires and counts it. One draw for each opportunity that a rule covers, none otherwise. */
 import type { FaultBook, FaultKind, FaultRule } from "../../SimFault.ts"
-import { FaultKind as Kinds } from "../../SimFault.ts"
 
 /** What a draw needs of `effect/Random`. */
 export interface Draw {
@@ -24,11 +23,19 @@ const defaultMillis: Partial<Record<FaultKind, readonly [number, number]>> = {
   "engine-restart": [0, 5_000]
 }
 
-const zero = (): Record<FaultKind, number> => {
-  const counts: Partial<Record<FaultKind, number>> = {}
-  for (const kind of Kinds.literals) counts[kind] = 0
-  return counts as Record<FaultKind, number>
-}
+const zero = (): Record<FaultKind, number> => ({
+  latency: 0,
+  slow: 0,
+  refusal: 0,
+  "transport-failure": 0,
+  "lost-reply": 0,
+  "late-effect": 0,
+  "late-exit-code": 0,
+  "duplicate-event": 0,
+  "missed-event": 0,
+  "cut-events": 0,
+  "engine-restart": 0
+})
 
 /** A whole number of milliseconds within the bounds, both included. */
 export const between = (draw: Draw, [shortest, longest]: readonly [number, number]) =>

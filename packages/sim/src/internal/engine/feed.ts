@@ -24,7 +24,7 @@ export class Feed<A> {
   }
 
   wake() {
-    for (const waker of [...this.wakers]) waker()
+    for (const waker of this.wakers) waker()
   }
 }
 
@@ -40,7 +40,7 @@ export class Connection {
 
   sever() {
     this.cut = true
-    for (const waker of [...this.wakers]) waker()
+    for (const waker of this.wakers) waker()
     this.drop()
   }
 

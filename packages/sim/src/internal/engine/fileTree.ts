@@ -118,7 +118,7 @@ export const walk = (view: View, from: Place): ReadonlyArray<Place> => {
 
 /** Removes a path with all that is beneath it, within one tree. */
 export const drop = (tree: Tree, key: string) => {
-  for (const each of [...tree.keys()]) if (each !== "/" && isWithin(each, key)) tree.delete(each)
+  for (const each of tree.keys()) if (each !== "/" && isWithin(each, key)) tree.delete(each)
 }
 
 /** Missing folders above a key, made as an engine makes mount points. */

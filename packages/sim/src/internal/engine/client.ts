@@ -1,0 +1,239 @@
+/** The Engine contract as one client of the simulated daemon speaks it. Each method is one call, or as many as the Docker adapter makes. */
+import type { EngineInfo, EngineShape } from "@sbx/engine/Engine"
+import type { CallError, EngineConflict } from "@sbx/engine/EngineError"
+import { EngineTimeout } from "@sbx/engine/EngineError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as Archives from "./archives.ts"
+import { create } from "./create.ts"
+import { subscribe } from "./eventLog.ts"
+import * as Execs from "./execs.ts"
+import { follow } from "./feed.ts"
+import * as Images from "./images.ts"
+import * as Inspects from "./inspects.ts"
+import * as Lifecycle from "./lifecycle.ts"
+import { container, isRunning, notRunning, withContainer } from "./lookup.ts"
+import * as Logs from "./logs.ts"
+import * as Networks from "./networks.ts"
+import { remove } from "./removal.ts"
+import * as Volumes from "./volumes.ts"
+import type { Request } from "./wire.ts"
+import { call } from "./wire.ts"
+import type { Client, Job, World } from "./world.ts"
+import { connectionLost, matches, openConnection } from "./world.ts"
+
+type Ask = <A, E>(
+  operation: string,
+  handle: (job: Job) => Effect.Effect<A, E>,
+  timeoutMillis?: Request<A, E>["timeoutMillis"]
+) => Effect.Effect<A, E | CallError>
+
+const collect = (tar: Stream.Stream<Uint8Array, CallError>) =>
+  Effect.map(Stream.runCollect(tar), (chunks) => Buffer.concat(chunks))
+
+/** As the Docker adapter: another's removal under way is success once the container is gone. */
+const removeContainer = (client: Client, ask: Ask, world: World, id: string) => {
+  const gone = ask("inspect container", (job) => withContainer(world, job.operation, id, () => Effect.void)).pipe(
+    Effect.as(false),
+    Effect.catchTag("ObjectNotFound", () => Effect.succeed(true))
+  )
+  const { timeoutMillis } = client
+  const awaitGone = gone.pipe(
+    Effect.repeat({
+      until: (value) => value,
+      schedule: Schedule.exponential("20 millis").pipe(
+        Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.millis(500))))
+      )
+    }),
+    Effect.asVoid,
+    Effect.timeoutOrElse({
+      duration: timeoutMillis,
+      orElse: () => Effect.fail(new EngineTimeout({ operation: "remove container", timeoutMillis }))
+    })
+  )
+  return ask("remove container", (job) => remove(world, job, id)).pipe(
+    Effect.catchTags({
+      ObjectNotFound: () => Effect.void,
+      EngineConflict: (error): Effect.Effect<void, CallError | EngineConflict> =>
+        error.reason === "removal-in-progress" ? awaitGone : Effect.fail(error)
+    })
+  )
+}
+
+const lifecycle = (world: World, client: Client, ask: Ask) =>
+  ({
+    createContainer: (spec) => ask("create container", (job) => create(world, job, spec)),
+    startContainer: (id) => ask("start container", (job) => Lifecycle.start(world, job, id)),
+    stopContainer: (id, { graceSeconds }) =>
+      ask(
+        "stop container",
+        (job) => Lifecycle.stop(world, job, id, graceSeconds),
+        Math.ceil(graceSeconds) * 1000 + client.timeoutMillis
+      ),
+    killContainer: (id, signal) => ask("kill container", (job) => Lifecycle.kill(world, job, id, signal)),
+    pauseContainer: (id) => ask("pause container", (job) => Lifecycle.pause(world, job, id)),
+    unpauseContainer: (id) => ask("unpause container", (job) => Lifecycle.unpause(world, job, id)),
+    removeContainer: (id) => removeContainer(client, ask, world, id),
+    updateContainer: (id, change) => ask("update container", (job) => Lifecycle.update(world, job, id, change)),
+    waitContainer: (id) => ask("wait for container", (job) => Lifecycle.wait(world, job, id), "none")
+  }) satisfies Partial<EngineShape>
+
+const looks = (world: World, client: Client, ask: Ask, onlineCpus: number) =>
+  ({
+    inspectContainer: (id) =>
+      ask("inspect container", (job) =>
+        withContainer(world, job.operation, id, (found) =>
+          Effect.andThen(
+            job.work,
+            Effect.sync(() => Inspects.inspect(found))
+          )
+        )
+      ),
+    listContainers: (labels) =>
+      ask("list containers", (job) =>
+        Effect.andThen(
+          job.work,
+          Effect.sync(() =>
+            [...world.containers.values()]
+              .map(Inspects.summary)
+              .filter((one) => matches(one.labels, labels))
+              .toReversed()
+          )
+        )
+      ),
+    topContainer: (id) =>
+      ask("list processes of container", (job) =>
+        withContainer(world, job.operation, id, (found) =>
+          Effect.suspend(() => (isRunning(found) ? Effect.succeed(Inspects.top(found)) : notRunning(job.operation, id)))
+        )
+      ),
+    statsContainer: (id) =>
+      ask("read statistics of container", (job) =>
+        Effect.map(container(world, job.operation, id), (found) => Inspects.stats(world, found, onlineCpus))
+      ),
+    logs: (id, options) =>
+      ask("read logs of container", (job) =>
+        Effect.map(container(world, job.operation, id), (found) => ({
+          found,
+          connection: openConnection(world, client)
+        }))
+      ).pipe(
+        Effect.map(({ found, connection }) =>
+          Stream.ensuring(
+            Logs.read(world, found, connection, options),
+            Effect.sync(() => connection.drop())
+          )
+        ),
+        Stream.unwrap
+      )
+  }) satisfies Partial<EngineShape>
+
+const io = (world: World, client: Client, ask: Ask) =>
+  ({
+    exec: (id, spec) =>
+      Effect.gen(function* () {
+        const execId = yield* ask("create exec", (job) => Execs.create(world, job, id, spec))
+        const started = yield* ask("start exec", (job) => Execs.start(world, job, id, execId))
+        const { connection } = yield* Effect.acquireRelease(
+          Effect.sync(() => Execs.connect(world, client, started)),
+          (open) => Effect.sync(() => open.drop())
+        )
+        return connection
+      }),
+    inspectExec: (execId) => ask("inspect exec", (job) => Execs.inspect(world, job, execId)),
+    getArchive: (id, path) =>
+      ask("read archive", (job) => Archives.get(world, client, job, id, path)).pipe(
+        Effect.map(({ chunks, drop }) => Stream.ensuring(chunks, Effect.sync(drop))),
+        Stream.unwrap
+      ),
+    putArchive: (id, path, tar) =>
+      Effect.flatMap(collect(tar), (bytes) =>
+        ask("write archive", (job) => Archives.put(world, job, id, path, bytes), 600_000)
+      ),
+    statPath: (id, path) => ask("stat path", (job) => Archives.stat(world, job, id, path))
+  }) satisfies Partial<EngineShape>
+
+const objects = (world: World, ask: Ask) =>
+  ({
+    listImages: (labels) =>
+      ask("list images", () =>
+        Effect.sync(() => [...world.images.values()].map(Images.toInfo).filter((one) => matches(one.labels, labels)))
+      ),
+    inspectImage: (reference) => ask("inspect image", (job) => Images.inspect(world, job, reference)),
+    importImage: (tar, options) =>
+      Effect.flatMap(collect(tar), (bytes) =>
+        ask("import image", (job) => Images.importImage(world, job, bytes, options), 600_000)
+      ),
+    removeImage: (reference) => ask("remove image", (job) => Images.remove(world, job, reference)),
+    listNetworks: (labels) =>
+      ask("list networks", () =>
+        Effect.sync(() =>
+          [...world.networks.values()].map(Networks.summary).filter((one) => matches(one.labels, labels))
+        )
+      ),
+    createNetwork: (options) => ask("create network", (job) => Networks.create(world, job, options)),
+    removeNetwork: (id) => ask("remove network", (job) => Networks.remove(world, job, id)),
+    connectNetwork: (networkId, containerId, aliases) =>
+      ask("connect container to network", (job) => Networks.attach(world, job, networkId, containerId, aliases)),
+    disconnectNetwork: (networkId, containerId) =>
+      ask("disconnect container from network", (job) => Networks.detach(world, job, networkId, containerId)),
+    listVolumes: (labels) =>
+      ask("list volumes", () =>
+        Effect.sync(() => [...world.volumes.values()].map(Volumes.summary).filter((one) => matches(one.labels, labels)))
+      ),
+    inspectVolume: (name) => ask("inspect volume", (job) => Volumes.inspect(world, job, name)),
+    createVolume: (options) => ask("create volume", (job) => Volumes.create(world, job, options)),
+    removeVolume: (name) => ask("remove volume", (job) => Volumes.remove(world, job, name))
+  }) satisfies Partial<EngineShape>
+
+const events =
+  (world: World, client: Client, ask: Ask): EngineShape["events"] =>
+  ({ labels, sinceMillis }) =>
+    ask("read events", () => Effect.sync(() => subscribe(world, client, labels, sinceMillis)), "none").pipe(
+      Effect.map(({ feed, connection }) =>
+        follow(feed, connection, () => connectionLost(world, "read events", "the engine ended the event stream")).pipe(
+          Stream.ensuring(Effect.sync(() => connection.drop()))
+        )
+      ),
+      Stream.unwrap
+    )
+
+export const infoOf = (world: World): EngineInfo => ({
+  id: "SIMULATED",
+  version: "0.0.0-simulated",
+  apiVersion: "1.41",
+  operatingSystem: "simulated",
+  kernelVersion: "0.0.0",
+  architecture: "x86_64",
+  cpus: 2,
+  memoryBytes: 8 * 1024 ** 3,
+  storageDriver: "memory",
+  backingFilesystem: undefined,
+  dataRoot: "/simulated",
+  cgroupVersion: "2",
+  cgroupDriver: "simulated",
+  defaultRuntime: "runc",
+  runtimes: ["runc"],
+  securityOptions: ["name=seccomp,profile=default"],
+  warnings: [],
+  ...world.settings.info
+})
+
+/** A client has its own patience and its own connections; the world is shared. */
+export const engineOf = (world: World, client: Client): EngineShape => {
+  const ask: Ask = (operation, handle, timeoutMillis) =>
+    call(world, client, { operation, handle, ...(timeoutMillis === undefined ? {} : { timeoutMillis }) })
+  const info = infoOf(world)
+  return {
+    endpoint: world.settings.endpoint,
+    ping: ask("ping the engine", () => Effect.void),
+    info: ask("read the engine's information", () => Effect.succeed(info)),
+    ...lifecycle(world, client, ask),
+    ...looks(world, client, ask, info.cpus),
+    ...io(world, client, ask),
+    ...objects(world, ask),
+    events: events(world, client, ask)
+  }
+}

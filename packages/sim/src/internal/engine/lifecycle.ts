@@ -1,0 +1,170 @@
+/** Changes of a container's state, with the statuses that engines answer: done already is success, the wrong state is a conflict. */
+import { EngineConflict, EngineFailure, InvalidRequest, ObjectNotFound } from "@sbx/engine/EngineError"
+import type { ContainerUpdate } from "@sbx/engine/ContainerSpec"
+import * as Effect from "effect/Effect"
+import { publishContainer } from "./eventLog.ts"
+import { argvOf, attachAll, run } from "./exits.ts"
+import { conflict, container, isRunning, notRunning, withContainer } from "./lookup.ts"
+import { end, lookUp, signal, signalName, signalNumber, thaw, userOf } from "./processes.ts"
+import { awaitDown, killMain } from "./removal.ts"
+import type { Container, Job, World } from "./world.ts"
+
+/** runc's words and code for what cannot be run (moby#45795). */
+const cannotRun = (operation: string, word: string, why: "not-found" | "not-executable") =>
+  new InvalidRequest({
+    operation,
+    reason: why === "not-found" ? "command-not-found" : "command-not-executable",
+    detail: `simulated: OCI runtime create failed: exec: "${word}": ${
+      why === "not-found" ? "executable file not found in $PATH" : "permission denied"
+    }`
+  })
+
+const refuseStart = (world: World, operation: string, id: string, found: Container) => {
+  if (found.removing || found.status === "dead") {
+    return conflict(operation, id, "removal-in-progress", "container is marked for removal and cannot be started")
+  }
+  if (userOf(found.spec.user ?? found.image.user) === undefined) {
+    const detail = `simulated: unable to find user ${found.spec.user}: no matching entries in passwd file`
+    return new InvalidRequest({ operation, reason: "bad-parameter", detail })
+  }
+  const missing = attachAll(world, found)
+  return missing === undefined ? undefined : new ObjectNotFound({ operation, kind: "network", id: missing })
+}
+
+export const start = (world: World, job: Job, id: string) =>
+  withContainer(
+    world,
+    job.operation,
+    id,
+    Effect.fnUntraced(function* (found): Effect.fn.Return<void, EngineConflict | InvalidRequest | ObjectNotFound> {
+      const { operation } = job
+      if (found.paused) {
+        return yield* conflict(operation, id, "paused", "cannot start a paused container, try unpause instead")
+      }
+      if (isRunning(found)) return
+      yield* job.work
+      const refused = refuseStart(world, operation, id, found)
+      if (refused !== undefined) return yield* refused
+      const argv = argvOf(found)
+      const body = lookUp(world, found, argv)
+      if (body === "not-found" || body === "not-executable") {
+        const error = cannotRun(operation, argv[0] ?? "", body)
+        found.error = error.detail
+        found.exitCode = body === "not-found" ? 127 : 126
+        return yield* error
+      }
+      found.stoppedByUser = false
+      run(world, found, body)
+    })
+  )
+
+const awaitDownWithin = (found: Container, millis: number) =>
+  Effect.timeoutOrElse(Effect.as(awaitDown(found), true), { duration: millis, orElse: () => Effect.succeed(false) })
+
+export const stop = (world: World, job: Job, id: string, graceSeconds: number) =>
+  Effect.flatMap(
+    container(world, job.operation, id),
+    Effect.fnUntraced(function* (found) {
+      found.restarting = false
+      if (!isRunning(found)) return
+      yield* job.work
+      found.stoppedByUser = true
+      const name = signalName(found.spec.stopSignal ?? "TERM") ?? "TERM"
+      publishContainer(world, found, "kill", { signal: String(signalNumber(name)) })
+      if (found.main !== undefined) signal(found, found.main, name)
+      if (found.paused) thaw(found)
+      if (!(yield* awaitDownWithin(found, Math.ceil(graceSeconds) * 1000))) {
+        publishContainer(world, found, "kill", { signal: "9" })
+        killMain(found)
+        yield* awaitDown(found)
+      }
+      publishContainer(world, found, "stop")
+    })
+  )
+
+/** Answers when the signal is sent. It wakes one that is frozen, as moby does unless it is not the stop signal. */
+export const kill = (world: World, job: Job, id: string, text: string) =>
+  withContainer(
+    world,
+    job.operation,
+    id,
+    Effect.fnUntraced(function* (found): Effect.fn.Return<void, EngineConflict | EngineFailure> {
+      const name = signalName(text)
+      if (name === undefined) {
+        return yield* new EngineFailure({ operation: job.operation, status: 400, detail: `Invalid signal: ${text}` })
+      }
+      if (!isRunning(found) || found.main === undefined) return yield* notRunning(job.operation, id)
+      yield* job.work
+      const main = found.main
+      if (main === undefined) return
+      publishContainer(world, found, "kill", { signal: String(signalNumber(name)) })
+      const stopSignal = found.spec.stopSignal
+      const wakes = stopSignal === undefined || name === "KILL" || signalName(stopSignal) === name
+      if (wakes) found.stoppedByUser = true
+      signal(found, main, name)
+      if (wakes && found.paused) thaw(found)
+    })
+  )
+
+export const pause = (world: World, job: Job, id: string) =>
+  withContainer(
+    world,
+    job.operation,
+    id,
+    Effect.fnUntraced(function* (found) {
+      if (!isRunning(found)) return yield* notRunning(job.operation, id)
+      if (found.paused) return yield* conflict(job.operation, id, "already-paused", `container ${id} is already paused`)
+      yield* job.work
+      if (!isRunning(found)) return yield* notRunning(job.operation, id)
+      found.paused = true
+      publishContainer(world, found, "pause")
+      found.changed.wake()
+    })
+  )
+
+export const unpause = (world: World, job: Job, id: string) =>
+  withContainer(
+    world,
+    job.operation,
+    id,
+    Effect.fnUntraced(function* (found) {
+      if (!found.paused) return yield* conflict(job.operation, id, "not-paused", `container ${id} is not paused`)
+      yield* job.work
+      thaw(found)
+      publishContainer(world, found, "unpause")
+    })
+  )
+
+export const update = (world: World, job: Job, id: string, change: ContainerUpdate) =>
+  withContainer(
+    world,
+    job.operation,
+    id,
+    Effect.fnUntraced(function* (found) {
+      const swap = change.memorySwapBytes ?? found.host.memorySwapBytes
+      if (change.memoryBytes !== undefined && swap !== undefined && swap !== -1 && change.memoryBytes > swap) {
+        const detail = "memory limit should be smaller than already set memoryswap limit"
+        return yield* conflict(job.operation, id, "other", detail)
+      }
+      yield* job.work
+      found.host = { ...found.host, ...change }
+      publishContainer(world, found, "update")
+    })
+  )
+
+export const wait = (world: World, job: Job, id: string) =>
+  Effect.flatMap(container(world, job.operation, id), (found) =>
+    Effect.map(awaitDown(found), () => ({ exitCode: found.exitCode }))
+  )
+
+/** The kernel's out-of-memory killer, or a program that fails: PID 1 ends without anybody's call. */
+export const strike = (world: World, found: Container, exitCode: number, oom: boolean) => {
+  const main = found.main
+  if (main === undefined) return false
+  if (oom) {
+    found.oomKilled = true
+    publishContainer(world, found, "oom")
+  }
+  end(found, main, exitCode)
+  return true
+}
