@@ -1,8 +1,8 @@
 /** Laws of containers: lifecycle, idempotence, conflicts, inspection. */
 import { assert } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Stream } from "effect"
 import type { Law } from "./contractFixture.ts"
-import { container, eventually, Fixture, running, shell } from "./contractFixture.ts"
+import { container, Fixture, running, textOf } from "./contractFixture.ts"
 
 export const containerLaws: Readonly<Record<string, Law>> = {
   "answers a ping and tells what it is": Effect.gen(function* () {
@@ -16,10 +16,10 @@ export const containerLaws: Readonly<Record<string, Law>> = {
   }),
 
   "creates without starting, and lists by label in every state": Effect.gen(function* () {
-    const { engine, labels } = yield* Fixture
+    const { engine, labels, programs } = yield* Fixture
     const mark = { ...labels, "sbx.test.case": "list" }
     const id = yield* container({ labels: mark })
-    const stopped = yield* running({ labels: mark, command: ["true"] })
+    const stopped = yield* running({ labels: mark, command: programs.exits(0) })
     yield* engine.waitContainer(stopped)
     const listed = yield* engine.listContainers(mark)
     assert.deepStrictEqual(
@@ -69,9 +69,10 @@ export const containerLaws: Readonly<Record<string, Law>> = {
   }),
 
   "stops with the stop signal before it kills": Effect.gen(function* () {
-    const { engine } = yield* Fixture
-    const id = yield* running({ command: ["sh", "-c", "trap 'exit 42' TERM; echo ready; while :; do sleep 0.1; done"] })
-    yield* eventually(shell(id, "grep -q '^SigCgt:.*[4-7c-f]...$' /proc/1/status"), ({ exitCode }) => exitCode === 0)
+    const { engine, programs } = yield* Fixture
+    const id = yield* running({ command: programs.endsOnTerm })
+    const first = yield* Stream.runCollect(Stream.take(engine.logs(id, { follow: true }), 1))
+    assert.strictEqual(textOf(first, "stdout"), "ready\n")
     yield* engine.stopContainer(id, { graceSeconds: 10 })
     assert.strictEqual((yield* engine.inspectContainer(id)).state.exitCode, 42)
   }),
@@ -84,8 +85,8 @@ export const containerLaws: Readonly<Record<string, Law>> = {
   }),
 
   "waits for the exit code, also of one that has already ended": Effect.gen(function* () {
-    const { engine } = yield* Fixture
-    const id = yield* running({ command: ["sh", "-c", "read x; exit 7"], openStdin: true })
+    const { engine, programs } = yield* Fixture
+    const id = yield* running({ command: programs.waitsForLine, openStdin: true })
     const waiting = yield* Effect.forkChild(engine.waitContainer(id))
     yield* engine.killContainer(id, "KILL")
     assert.deepStrictEqual(yield* Fiber.join(waiting), { exitCode: 137 })
@@ -93,7 +94,7 @@ export const containerLaws: Readonly<Record<string, Law>> = {
   }),
 
   "pauses and resumes, and says when it already is so": Effect.gen(function* () {
-    const { engine } = yield* Fixture
+    const { engine, programs } = yield* Fixture
     const id = yield* running()
     assert.deepInclude(yield* Effect.flip(engine.unpauseContainer(id)), {
       _tag: "EngineConflict",
@@ -102,19 +103,19 @@ export const containerLaws: Readonly<Record<string, Law>> = {
     yield* engine.pauseContainer(id)
     assert.strictEqual((yield* engine.inspectContainer(id)).state.status, "paused")
     assert.deepInclude(yield* Effect.flip(engine.pauseContainer(id)), { reason: "already-paused" })
-    const refused = yield* Effect.flip(Effect.scoped(engine.exec(id, { argv: ["true"] })))
+    const refused = yield* Effect.flip(Effect.scoped(engine.exec(id, { argv: programs.exits(0) })))
     assert.deepInclude(refused, { _tag: "EngineConflict", reason: "paused" })
     yield* engine.unpauseContainer(id)
     assert.strictEqual((yield* engine.inspectContainer(id)).state.status, "running")
   }),
 
   "refuses to kill, pause, exec in or list processes of one that does not run": Effect.gen(function* () {
-    const { engine } = yield* Fixture
+    const { engine, programs } = yield* Fixture
     const id = yield* container()
     const calls = [
       engine.killContainer(id, "TERM"),
       engine.pauseContainer(id),
-      Effect.scoped(engine.exec(id, { argv: ["true"] })),
+      Effect.scoped(engine.exec(id, { argv: programs.exits(0) })),
       engine.topContainer(id)
     ]
     for (const call of calls) {
@@ -126,7 +127,7 @@ export const containerLaws: Readonly<Record<string, Law>> = {
   }),
 
   "says not found for every call on a container that is not there": Effect.gen(function* () {
-    const { engine } = yield* Fixture
+    const { engine, programs } = yield* Fixture
     const id = "sbx-test-absent"
     const calls = [
       engine.startContainer(id),
@@ -138,7 +139,7 @@ export const containerLaws: Readonly<Record<string, Law>> = {
       engine.waitContainer(id),
       engine.topContainer(id),
       engine.statsContainer(id),
-      Effect.scoped(engine.exec(id, { argv: ["true"] })),
+      Effect.scoped(engine.exec(id, { argv: programs.exits(0) })),
       engine.statPath(id, "/")
     ]
     for (const call of calls) {
@@ -151,13 +152,13 @@ export const containerLaws: Readonly<Record<string, Law>> = {
   }),
 
   "tells a command that is not there from a failing engine": Effect.gen(function* () {
-    const { engine } = yield* Fixture
-    const id = yield* container({ command: ["/nope"] })
+    const { engine, programs } = yield* Fixture
+    const id = yield* container({ command: programs.absent })
     assert.deepInclude(yield* Effect.flip(engine.startContainer(id)), {
       _tag: "InvalidRequest",
       reason: "command-not-found"
     })
-    const folder = yield* container({ command: ["/bin"] })
+    const folder = yield* container({ command: programs.folder })
     assert.deepInclude(yield* Effect.flip(engine.startContainer(folder)), {
       _tag: "InvalidRequest",
       reason: "command-not-executable"
@@ -201,13 +202,13 @@ export const containerLaws: Readonly<Record<string, Law>> = {
   }),
 
   "lists processes with their ids on the host": Effect.gen(function* () {
-    const { engine } = yield* Fixture
-    const id = yield* running({ command: ["sleep", "1234"] })
+    const { engine, programs } = yield* Fixture
+    const id = yield* running()
     const { state } = yield* engine.inspectContainer(id)
     const listed = yield* engine.topContainer(id)
     assert.deepStrictEqual(
       listed.map(({ hostPid, command }) => [hostPid, command]),
-      [[state.hostPid, "sleep 1234"]]
+      [[state.hostPid, programs.sleeps.join(" ")]]
     )
   })
 }

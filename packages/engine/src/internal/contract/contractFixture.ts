@@ -6,15 +6,18 @@ import type { ContainerSpec } from "../../ContainerSpec.ts"
 import type { EngineShape, ExecSpec, OutputFrame } from "../../Engine.ts"
 import { Engine } from "../../Engine.ts"
 import { awaitExecExit } from "../../ExecExit.ts"
+import type { Argv, ContractPrograms } from "../../testing/ContractPrograms.ts"
 
-/** What the laws need besides the engine. The image has a POSIX shell, cat, sleep, id, env, head and sha256sum. */
+/** What the laws need besides the engine: an image, which has a command of its own and the folders `/bin` and `/tmp`, and programs that run in it. */
 export interface ContractOptions {
   readonly image: string
+  readonly programs: ContractPrograms
 }
 
 export interface FixtureShape {
   readonly engine: EngineShape
   readonly image: string
+  readonly programs: ContractPrograms
   /** On every object, so that a look by label sees this run's only. */
   readonly labels: Readonly<Record<string, string>>
   readonly name: (what: string) => string
@@ -30,6 +33,7 @@ const makeFixture = (options: ContractOptions) =>
     return {
       engine,
       image: options.image,
+      programs: options.programs,
       labels: { "sbx.test": run },
       name: (what: string) => `sbx-test-${run}-${what}-${count++}`
     }
@@ -41,12 +45,12 @@ export const fixture = <E>(engine: Layer.Layer<Engine, E>, options: ContractOpti
 /** Creates; the container goes with the scope. */
 export const container = (spec: Partial<ContainerSpec> = {}) =>
   Effect.gen(function* () {
-    const { engine, image, labels, name } = yield* Fixture
+    const { engine, image, labels, name, programs } = yield* Fixture
     return yield* Effect.acquireRelease(
       engine.createContainer({
         name: name("c"),
         image,
-        command: ["sleep", "1000"],
+        command: programs.sleeps,
         ...spec,
         labels: { ...labels, ...spec.labels },
         host: { networkMode: "none", ...spec.host }
@@ -77,7 +81,9 @@ export const run = (id: string, spec: ExecSpec, input?: Uint8Array) =>
     return { exitCode, stdout: textOf(frames, "stdout"), stderr: textOf(frames, "stderr") }
   }).pipe(Effect.scoped)
 
-export const shell = (id: string, script: string) => run(id, { argv: ["sh", "-c", script] })
+/** Runs one of the programs to its end. */
+export const runProgram = (id: string, choose: (programs: ContractPrograms) => Argv) =>
+  Effect.flatMap(Fixture, ({ programs }) => run(id, { argv: choose(programs) }))
 
 /** Repeats a look until it satisfies; about ten seconds at most. */
 export const eventually = <A, E, R>(look: Effect.Effect<A, E, R>, fact: (value: A) => boolean) =>

@@ -2,21 +2,21 @@
 import { assert } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope, Stream } from "effect"
 import type { Law } from "./contractFixture.ts"
-import { container, eventually, Fixture, run, running, shell, textOf } from "./contractFixture.ts"
+import { container, eventually, Fixture, run, running, runProgram, textOf } from "./contractFixture.ts"
 import { tar, untar } from "./tar.ts"
 
 export const ioLaws: Readonly<Record<string, Law>> = {
   "separates standard output from standard error and reports the exit code": Effect.gen(function* () {
     const id = yield* running()
-    const result = yield* shell(id, "echo out; echo err >&2; exit 3")
+    const result = yield* runProgram(id, ({ speaksAndFails }) => speaksAndFails)
     assert.deepStrictEqual(result, { exitCode: 3, stdout: "out\n", stderr: "err\n" })
   }),
 
   "gives an exec its environment, folder and user": Effect.gen(function* () {
+    const { programs } = yield* Fixture
     const id = yield* running()
-    const script = 'echo "$TOKEN $(pwd) $(id -u):$(id -g)"'
     const { stdout } = yield* run(id, {
-      argv: ["sh", "-c", script],
+      argv: programs.tellsPlace,
       env: { TOKEN: "a'b\"c" },
       workingDir: "/tmp",
       user: "12:34"
@@ -25,18 +25,19 @@ export const ioLaws: Readonly<Record<string, Law>> = {
   }),
 
   "half-closes standard input and keeps the output": Effect.gen(function* () {
+    const { programs } = yield* Fixture
     const id = yield* running()
     const input = Buffer.alloc(1024 * 1024, "0123456789abcdef\n")
-    const { stdout, exitCode } = yield* run(id, { argv: ["sh", "-c", "cat; echo end"] }, input)
+    const { stdout, exitCode } = yield* run(id, { argv: programs.copiesInput }, input)
     assert.strictEqual(exitCode, 0)
     assert.isTrue(stdout === `${input.toString()}end\n`)
   }),
 
   "does not end the process when the connection goes": Effect.gen(function* () {
-    const { engine } = yield* Fixture
+    const { engine, programs } = yield* Fixture
     const id = yield* running()
     const scope = yield* Scope.make()
-    const connection = yield* engine.exec(id, { argv: ["sleep", "300"] }).pipe(Scope.provide(scope))
+    const connection = yield* engine.exec(id, { argv: programs.sleeps }).pipe(Scope.provide(scope))
     // Engines say that it runs a moment before they know its pid.
     yield* eventually(engine.inspectExec(connection.execId), ({ hostPid }) => hostPid !== undefined)
     yield* Scope.close(scope, Exit.void)
@@ -46,7 +47,7 @@ export const ioLaws: Readonly<Record<string, Law>> = {
 
   "reports a command that cannot run by error or by code, never as success": Effect.gen(function* () {
     const id = yield* running()
-    const outcome = yield* Effect.result(run(id, { argv: ["/nope"] }))
+    const outcome = yield* Effect.result(runProgram(id, ({ absent }) => absent))
     if (outcome._tag === "Success") assert.include([126, 127, 128], outcome.success.exitCode)
     else assert.deepInclude(outcome.failure, { _tag: "InvalidRequest", reason: "command-not-found" })
   }),
@@ -65,7 +66,7 @@ export const ioLaws: Readonly<Record<string, Law>> = {
       { name: "d/b", text: "x".repeat(70_000) }
     ]
     yield* engine.putArchive(id, "/tmp", Stream.make(tar(entries)))
-    assert.strictEqual((yield* shell(id, "cat /tmp/d/a.txt")).stdout, "hello")
+    assert.strictEqual((yield* runProgram(id, ({ reads }) => reads("/tmp/d/a.txt"))).stdout, "hello")
     const bytes = Buffer.concat(yield* Stream.runCollect(engine.getArchive(id, "/tmp/d")))
     assert.deepStrictEqual(untar(bytes), { "d/a.txt": "hello", "d/b": "x".repeat(70_000) })
     const stat = yield* engine.statPath(id, "/tmp/d/a.txt")
@@ -77,7 +78,7 @@ export const ioLaws: Readonly<Record<string, Law>> = {
       modifiedAtMillis: 1_700_000_000_000
     })
     assert.strictEqual((yield* engine.statPath(id, "/tmp/d")).kind, "directory")
-    yield* shell(id, "ln -s a.txt /tmp/d/link; mkfifo /tmp/d/pipe")
+    yield* runProgram(id, ({ makesLinkAndPipe }) => makesLinkAndPipe("/tmp/d"))
     assert.deepInclude(yield* engine.statPath(id, "/tmp/d/link"), { kind: "symlink" })
     assert.strictEqual((yield* engine.statPath(id, "/tmp/d/pipe")).kind, "other")
   }),
@@ -85,7 +86,7 @@ export const ioLaws: Readonly<Record<string, Law>> = {
   "lets other calls through after a tar was dropped half-read": Effect.gen(function* () {
     const { engine } = yield* Fixture
     const id = yield* running()
-    yield* shell(id, "head -c 8000000 /dev/zero > /tmp/big")
+    yield* runProgram(id, ({ writesZeros }) => writesZeros("/tmp/big", 8_000_000))
     assert.lengthOf(yield* Stream.runCollect(Stream.take(engine.getArchive(id, "/tmp/big"), 1)), 1)
     yield* Effect.timeout(engine.stopContainer(id, { graceSeconds: 0 }), "10 seconds")
   }),
@@ -104,13 +105,13 @@ export const ioLaws: Readonly<Record<string, Law>> = {
   }),
 
   "keeps the logs of both channels": Effect.gen(function* () {
-    const { engine } = yield* Fixture
-    const id = yield* running({ command: ["sh", "-c", "echo one; echo two >&2; echo three"] })
+    const { engine, programs } = yield* Fixture
+    const id = yield* running({ command: programs.speaksOnBoth })
     yield* engine.waitContainer(id)
     const frames = yield* Stream.runCollect(engine.logs(id, { follow: false }))
     assert.deepStrictEqual([textOf(frames, "stdout"), textOf(frames, "stderr")], ["one\nthree\n", "two\n"])
     // Engines copy the two channels independently, so only lines of one channel have an order to ask the tail for.
-    const oneChannel = yield* running({ command: ["sh", "-c", "echo one; echo two; echo three"] })
+    const oneChannel = yield* running({ command: programs.speaksThrice })
     yield* engine.waitContainer(oneChannel)
     const last = yield* Stream.runCollect(engine.logs(oneChannel, { follow: false, tail: 1 }))
     assert.strictEqual(textOf(last, "stdout"), "three\n")
@@ -119,12 +120,10 @@ export const ioLaws: Readonly<Record<string, Law>> = {
   }),
 
   "follows logs until the container ends": Effect.gen(function* () {
-    const { engine } = yield* Fixture
-    const id = yield* running({
-      command: ["sh", "-c", "echo first; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo last"]
-    })
+    const { engine, programs } = yield* Fixture
+    const id = yield* running({ command: programs.waitsForFile("/tmp/go") })
     const following = yield* Effect.forkChild(Stream.runCollect(engine.logs(id, { follow: true })))
-    yield* shell(id, "touch /tmp/go")
+    yield* runProgram(id, ({ writesLine }) => writesLine("/tmp/go", ""))
     assert.strictEqual(textOf(yield* Fiber.join(following), "stdout"), "first\nlast\n")
   }),
 

@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import { Clock, Effect, Stream } from "effect"
 import type { EngineEvent } from "../../Engine.ts"
 import type { Law } from "./contractFixture.ts"
-import { container, Fixture, running, shell } from "./contractFixture.ts"
+import { container, Fixture, run, running, runProgram } from "./contractFixture.ts"
 import { tar } from "./tar.ts"
 
 const network = (internal = true) =>
@@ -130,9 +130,10 @@ export const objectLaws: Readonly<Record<string, Law>> = {
     const made = yield* volume()
     const mounts = [{ kind: "volume", source: made.name, target: "/data" }] as const
     const writer = yield* running({ host: { mounts } })
-    yield* shell(writer, "echo kept > /data/f")
+    yield* runProgram(writer, ({ writesLine }) => writesLine("/data/f", "kept"))
     const reader = yield* running({ host: { mounts: [{ ...mounts[0], readOnly: true }] } })
-    assert.strictEqual((yield* shell(reader, "cat /data/f; touch /data/g || echo refused")).stdout, "kept\nrefused\n")
+    assert.strictEqual((yield* runProgram(reader, ({ reads }) => reads("/data/f"))).stdout, "kept\n")
+    assert.isAbove((yield* runProgram(reader, ({ writesLine }) => writesLine("/data/g", "x"))).exitCode, 0)
     assert.deepInclude((yield* engine.inspectContainer(reader)).mounts[0], {
       kind: "volume",
       source: made.name,
@@ -156,10 +157,10 @@ export const objectLaws: Readonly<Record<string, Law>> = {
   }),
 
   "tells events live and again since a time, for containers with the labels": Effect.gen(function* () {
-    const { engine, labels } = yield* Fixture
+    const { engine, labels, programs } = yield* Fixture
     const mark = { ...labels, "sbx.test.case": "events" }
     const since = yield* Clock.currentTimeMillis
-    const id = yield* running({ labels: mark, command: ["sh", "-c", "exit 5"] })
+    const id = yield* running({ labels: mark, command: programs.exits(5) })
     yield* running() // another, without the mark
     yield* engine.waitContainer(id)
     const take = engine.events({ sinceMillis: since - 1000, labels: mark }).pipe(
@@ -181,17 +182,17 @@ export const objectLaws: Readonly<Record<string, Law>> = {
   }),
 
   "tells the command of an exec in the event's detail": Effect.gen(function* () {
-    const { engine, labels } = yield* Fixture
+    const { engine, labels, programs } = yield* Fixture
     const mark = { ...labels, "sbx.test.case": "exec-event" }
     const id = yield* running({ labels: mark })
-    yield* shell(id, "exit 6")
+    yield* run(id, { argv: programs.exits(6) })
     const events = yield* engine.events({ sinceMillis: (yield* Clock.currentTimeMillis) - 60_000, labels: mark }).pipe(
       Stream.takeUntil(({ action }) => action === "exec_die"),
       Stream.runCollect,
       Effect.timeout("10 seconds")
     )
     const created = events.find(({ action }) => action === "exec_create")
-    assert.strictEqual(created?.detail, "sh -c exit 6")
+    assert.strictEqual(created?.detail, programs.exits(6).join(" "))
     assert.strictEqual(events.at(-1)?.attributes["exitCode"], "6")
   })
 }
