@@ -3,7 +3,7 @@
  * newest version of each type is ever written. Older versions are lifted by upcasts; what this program does not know
  * yet is carried as {@link UnknownEvent}. Refuses a known type whose payload does not fit (`EventUndecodable`).
  */
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Result, Schema, Stream } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Arr from "effect/Array"
 import type {
@@ -60,6 +60,8 @@ export interface EventDecoder<out A> {
   /** Known types and the version that is written for each, in the order of the union. */
   readonly versions: ReadonlyMap<string, number>
   readonly decode: (recorded: Recorded) => Effect.Effect<A | UnknownEvent, EventUndecodable>
+  /** {@link EventDecoder.decode} without an effect around it. */
+  readonly decodeResult: (recorded: Recorded) => Result.Result<A | UnknownEvent, EventUndecodable>
 }
 
 type Service = Journal["Service"]
@@ -129,7 +131,7 @@ export const make = <const U extends TaggedEvents>(options: {
   )
   const codec = Schema.toCodecJson(options.union)
   const encode = makeEncode<A>(Schema.encodeSync(codec), versions)
-  const decode = makeDecode<A>(category, Schema.decodeUnknownEffect(codec), versions, upcasts)
+  const decodeResult = makeDecode<A>(category, Schema.decodeUnknownResult(codec), versions, upcasts)
   const filterOf = (o?: {
     readonly stream?: StreamName | undefined
     readonly types?: ReadonlyArray<string> | undefined
@@ -139,36 +141,64 @@ export const make = <const U extends TaggedEvents>(options: {
     types: o?.types
   })
   const subscribe: EventFamily<A>["subscribe"] = (journal, o) =>
-    Stream.mapEffect(journal.subscribe({ from: o?.from ?? start, filter: filterOf(o) }), (delivery) =>
-      delivery._tag === "Event" ? Effect.map(typed(decode, delivery.event), asEvent) : Effect.succeed(delivery)
-    )
+    typedDeliveries(journal.subscribe({ from: o?.from ?? start, filter: filterOf(o) }), decodeResult)
   return {
     category,
     versions,
     encode,
-    decode,
+    decodeResult,
+    decode: (recorded) => Effect.fromResult(decodeResult(recorded)),
     subscribe,
     stream: (id) => streamName(category, id),
     append: (journal, stream, events, o) =>
       categoryOf(stream) === category
         ? Effect.suspend(() => journal.append(stream, Arr.map(events, encode), o))
         : Effect.die(new Error(`stream ${stream} is not in category ${category}`)),
-    read: (journal, stream, range) => Stream.mapEffect(journal.read(stream, range), (r) => typed(decode, r)),
+    read: (journal, stream, range) => typedEvents(journal.read(stream, range), decodeResult),
     events: (journal, o) => eventsOnly(subscribe(journal, o)),
-    replay: (journal, o) =>
-      Stream.mapEffect(journal.readAll({ after: o?.after, filter: filterOf(o) }), (r) => typed(decode, r))
+    replay: (journal, o) => typedEvents(journal.readAll({ after: o?.after, filter: filterOf(o) }), decodeResult)
   }
 }
 
+type DecodeResult<A> = EventDecoder<A>["decodeResult"]
+
+/**
+ * Decodes page by page, which is several times faster than one effect an event. What comes before an undecodable event
+ * is delivered first.
+ */
+const decodePages = <In, Out, E>(
+  stream: Stream.Stream<In, E>,
+  decode: (item: In) => Result.Result<Out, EventUndecodable>
+): Stream.Stream<Out, E | EventUndecodable> =>
+  Stream.flatMap(Stream.chunks(stream), (page): Stream.Stream<Out, EventUndecodable> => {
+    const decoded: Array<Out> = []
+    for (const item of page) {
+      const result = decode(item)
+      if (Result.isFailure(result)) return Stream.concat(Stream.fromArray(decoded), Stream.fail(result.failure))
+      decoded.push(result.success)
+    }
+    return Stream.fromArray(decoded)
+  })
+
 /** Puts the decoded event into the stored envelope. */
-export const typed = <A>(
-  decode: EventDecoder<A>["decode"],
+const typed = <A>(
+  decode: DecodeResult<A>,
   recorded: Recorded
-): Effect.Effect<Recorded<A | UnknownEvent>, EventUndecodable> =>
-  Effect.map(decode(recorded), (payload) => ({ ...recorded, payload }))
+): Result.Result<Recorded<A | UnknownEvent>, EventUndecodable> =>
+  Result.map(decode(recorded), (payload) => ({ ...recorded, payload }))
+
+/** Stored events with their payloads decoded. */
+export const typedEvents = <A, E>(events: Stream.Stream<Recorded, E>, decode: DecodeResult<A>) =>
+  decodePages(events, (recorded) => typed(decode, recorded))
+
+/** Deliveries with the payloads of their events decoded. */
+export const typedDeliveries = <A, E>(deliveries: Stream.Stream<Delivery, E>, decode: DecodeResult<A>) =>
+  decodePages(deliveries, (delivery): Result.Result<Delivery<A | UnknownEvent>, EventUndecodable> =>
+    delivery._tag === "Event" ? Result.map(typed(decode, delivery.event), asEvent) : Result.succeed(delivery)
+  )
 
 /** A delivery of one event. */
-export const asEvent = <P>(event: Recorded<P>): Delivery<P> => ({ _tag: "Event", event })
+const asEvent = <P>(event: Recorded<P>): Delivery<P> => ({ _tag: "Event", event })
 
 /** The events among deliveries. */
 export const eventsOnly = <P, E>(deliveries: Stream.Stream<Delivery<P>, E>): Stream.Stream<Recorded<P>, E> =>
@@ -204,20 +234,25 @@ const makeEncode =
 const makeDecode =
   <A>(
     category: string,
-    fromJson: (json: unknown) => Effect.Effect<A, Schema.SchemaError>,
+    fromJson: (json: unknown) => Result.Result<A, Schema.SchemaError>,
     versions: ReadonlyMap<string, number>,
     upcasts: ReadonlyMap<string, ReadonlyArray<Upcast> | undefined>
-  ): EventDecoder<A>["decode"] =>
+  ): DecodeResult<A> =>
   (recorded) => {
     const newest = versions.get(recorded.type)
     const known = newest !== undefined && recorded.schemaVersion >= 1 && recorded.schemaVersion <= newest
-    if (!known || categoryOf(recorded.stream) !== category) return Effect.succeed(unknownEvent(recorded))
+    if (!known || categoryOf(recorded.stream) !== category) return Result.succeed(unknownEvent(recorded))
     const { position, stream, type, schemaVersion } = recorded
-    const undecodable = (issue: string) => new EventUndecodable({ stream, position, type, schemaVersion, issue })
-    return Effect.try({
-      try: () => lift(recorded, upcasts.get(type)?.slice(schemaVersion - 1) ?? []),
-      catch: (cause) => undecodable(String(cause))
-    }).pipe(Effect.flatMap((json) => Effect.mapError(fromJson(json), (e) => undecodable(e.message))))
+    const undecodable = (issue: string) =>
+      Result.fail(new EventUndecodable({ stream, position, type, schemaVersion, issue }))
+    let json: Fields
+    try {
+      json = lift(recorded, schemaVersion === newest ? [] : (upcasts.get(type)?.slice(schemaVersion - 1) ?? []))
+    } catch (cause) {
+      return undecodable(String(cause))
+    }
+    const decoded = fromJson(json)
+    return Result.isSuccess(decoded) ? Result.succeed(decoded.success) : undecodable(decoded.failure.message)
   }
 
 /** The newest version's JSON of a stored event, its tag put back. */

@@ -2,9 +2,10 @@
  * Several families read as one: decodes any event of the journal into the union of their events, by category and
  * `type@version`. Refuses two families of one category, which would make a type ambiguous.
  */
-import { Effect, Stream } from "effect"
+import type { Stream } from "effect"
+import { Effect, Result } from "effect"
 import type { EventDecoder, EventUndecodable, UnknownEvent } from "./EventFamily.ts"
-import { asEvent, eventsOnly, typed, unknownEvent } from "./EventFamily.ts"
+import { eventsOnly, typedDeliveries, typedEvents, unknownEvent } from "./EventFamily.ts"
 import type { Delivery, Filter, From, Journal, JournalUnavailable, Position, Recorded } from "./Journal.ts"
 import { categoryOf, start } from "./Journal.ts"
 
@@ -14,6 +15,7 @@ export interface EventRegistry<out A> {
   /** Every known type as `category`, `type` and the version that is written, in the order given. */
   readonly known: ReadonlyArray<{ readonly category: string; readonly type: string; readonly schemaVersion: number }>
   readonly decode: (recorded: Recorded) => Effect.Effect<A | UnknownEvent, EventUndecodable>
+  readonly decodeResult: (recorded: Recorded) => Result.Result<A | UnknownEvent, EventUndecodable>
   /** Typed deliveries from `from` (default: the start) on; never ends by itself. */
   readonly subscribe: (
     journal: Journal["Service"],
@@ -43,19 +45,18 @@ export const make = <As extends ReadonlyArray<unknown>>(
 const merge = <A>(families: ReadonlyArray<EventDecoder<A>>): EventRegistry<A> => {
   const byCategory = new Map(families.map((family) => [family.category, family] as const))
   if (byCategory.size < families.length) throw new Error("two event families of one category")
-  const decode: EventRegistry<A>["decode"] = (recorded) =>
-    byCategory.get(categoryOf(recorded.stream))?.decode(recorded) ?? Effect.succeed(unknownEvent(recorded))
+  const decodeResult: EventRegistry<A>["decodeResult"] = (recorded) =>
+    byCategory.get(categoryOf(recorded.stream))?.decodeResult(recorded) ?? Result.succeed(unknownEvent(recorded))
   const subscribe: EventRegistry<A>["subscribe"] = (journal, options) =>
-    Stream.mapEffect(journal.subscribe({ from: options?.from ?? start, filter: options?.filter }), (delivery) =>
-      delivery._tag === "Event" ? Effect.map(typed(decode, delivery.event), asEvent) : Effect.succeed(delivery)
-    )
+    typedDeliveries(journal.subscribe({ from: options?.from ?? start, filter: options?.filter }), decodeResult)
   return {
-    decode,
+    decodeResult,
+    decode: (recorded) => Effect.fromResult(decodeResult(recorded)),
     subscribe,
     known: families.flatMap(({ category, versions }) =>
       [...versions].map(([type, schemaVersion]) => ({ category, type, schemaVersion }))
     ),
     events: (journal, options) => eventsOnly(subscribe(journal, options)),
-    replay: (journal, range) => Stream.mapEffect(journal.readAll(range), (recorded) => typed(decode, recorded))
+    replay: (journal, range) => typedEvents(journal.readAll(range), decodeResult)
   }
 }

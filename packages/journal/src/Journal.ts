@@ -6,6 +6,7 @@
 import type { Effect, Stream } from "effect"
 import { Context, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { Documents } from "./Documents.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Names
@@ -231,7 +232,8 @@ const remedies: Record<UnavailableReason, string> = {
   Corrupt: "Run verify on the file and go back to a copy of it.",
   CommitFailed: "Repeat with the same command id: it tells whether the events were written.",
   Unreachable: "Start the server or check the way to it, then repeat with the same command id; nothing was written.",
-  AccessDenied: "Check user, password and permissions: a writer creates its schema or owns it, a reader may select from it.",
+  AccessDenied:
+    "Check user, password and permissions: a writer creates its schema or owns it, a reader may select from it.",
   Failed: "See the detail; repeat with the same command id once its cause is gone."
 }
 
@@ -281,6 +283,13 @@ export class Journal extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Appended>, AppendError>
     /** Closes the stream with an event {@link closedType}; closing again answers `deduplicated: true`. Fails on a stream without events. */
     readonly close: (stream: StreamName) => Effect.Effect<Appended, VersionConflict | JournalUnavailable>
+    /** What an append with this command id was answered, if there was one; it says `deduplicated: true`. */
+    readonly answered: (
+      stream: StreamName,
+      commandId: CommandId
+    ) => Effect.Effect<Appended | undefined, JournalUnavailable>
+    /** Derived state beside the events; use it through `Projection` and `Decider`. */
+    readonly documents: Documents
     /** The stream's events in order, both bounds inclusive, up to its version at each page; a missing stream is empty. */
     readonly read: (
       stream: StreamName,

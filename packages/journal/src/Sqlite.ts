@@ -3,10 +3,13 @@
  * `layerReader` follows it from any other process. Refuses a second writer, a newer format, a path it cannot write.
  */
 import { Duration, Effect, Layer, PubSub, Schema } from "effect"
+import type { EventUndecodable } from "./EventFamily.ts"
 import { Journal, JournalUnavailable } from "./Journal.ts"
+import type { AnyProjection, ProjectionTaken } from "./Projection.ts"
 import type { Hub, Tuning } from "./internal/hub.ts"
 import { defaults, makeHub } from "./internal/hub.ts"
 import { makeJournal } from "./internal/makeJournal.ts"
+import { openInline } from "./internal/openInline.ts"
 import { isOwned, takeOwnership } from "./internal/ownership.ts"
 import { checkReadable, checkWritable } from "./internal/sqliteFile.ts"
 import type { Reader } from "./internal/sqliteStorage.ts"
@@ -52,20 +55,35 @@ export interface WriterOptions {
 export const layer = (
   options: WriterOptions
 ): Layer.Layer<Journal, JournalLocked | JournalFormatUnsupported | JournalUnavailable> =>
+  Layer.effect(Journal, Effect.map(openParts(options), makeJournal))
+
+export interface InlineOptions extends WriterOptions {
+  /** Projections that are folded in every append's transaction; brought up to the head before the layer is ready. */
+  readonly inline: ReadonlyArray<AnyProjection>
+}
+
+/** Like {@link layer}, with inline projections; refuses one whose newer fold version is already served. */
+export const layerWith = (
+  options: InlineOptions
+): Layer.Layer<
+  Journal,
+  JournalLocked | JournalFormatUnsupported | JournalUnavailable | ProjectionTaken | EventUndecodable
+> =>
   Layer.effect(
     Journal,
-    Effect.gen(function* () {
-      const { path } = options
-      const { hubCapacity, pageSize } = { ...defaults, ...options.tuning }
-      yield* checkWritable(path)
-      if (!(yield* takeOwnership(path))) return yield* new JournalLocked({ path, ...(yield* readHolder(path)) })
-      const storage = yield* openWriter(path)
-      if ("found" in storage) return yield* new JournalFormatUnsupported({ path, ...storage })
-      const hub = yield* makeHub(hubCapacity)
-      const submit = yield* makeWriter(storage, hub)
-      return makeJournal({ storage, hub, pageSize, submit })
-    })
+    Effect.flatMap(openParts(options), (parts) => openInline(parts, options.inline))
   )
+
+const openParts = Effect.fnUntraced(function* ({ path, tuning }: WriterOptions) {
+  const { hubCapacity, pageSize } = { ...defaults, ...tuning }
+  yield* checkWritable(path)
+  if (!(yield* takeOwnership(path))) return yield* new JournalLocked({ path, ...(yield* readHolder(path)) })
+  const storage = yield* openWriter(path)
+  if ("found" in storage) return yield* new JournalFormatUnsupported({ path, ...storage })
+  const hub = yield* makeHub(hubCapacity)
+  const submit = yield* makeWriter(storage, hub)
+  return { storage, hub, pageSize, submit }
+})
 
 export interface ReaderOptions {
   /** Path of an existing journal file. */

@@ -4,8 +4,11 @@ import * as Journal from "@sbx/journal/Journal"
 import * as Memory from "@sbx/journal/Memory"
 import { journalContract } from "./contract.ts"
 import { event, stream } from "./laws.ts"
+import { layerStrict } from "./strict.ts"
 
 journalContract("Memory", Memory.layerWith, { runs: 200 })
+
+journalContract("Memory that asks for nothing undeclared", layerStrict, { runs: 20 })
 
 describe("Memory", () => {
   it.live("answers every append and ends every subscription when its scope closes", () =>

@@ -10,8 +10,13 @@ import type { Fresh } from "./contract.ts"
 import { journalContract } from "./contract.ts"
 import { event, stream } from "./laws.ts"
 
-const fresh: Fresh = (tuning) =>
-  Layer.unwrap(Effect.map(temporaryDirectory, (directory) => Sqlite.layer({ path: `${directory}/j.sqlite`, tuning })))
+const fresh: Fresh = ({ inline, ...tuning }) =>
+  Layer.unwrap(
+    Effect.map(temporaryDirectory, (directory) => {
+      const options = { path: `${directory}/j.sqlite`, tuning }
+      return inline === undefined ? Sqlite.layer(options) : Sqlite.layerWith({ ...options, inline })
+    })
+  )
 
 journalContract("Sqlite", fresh, { runs: 30 })
 

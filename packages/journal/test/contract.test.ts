@@ -6,7 +6,7 @@ import * as Memory from "@sbx/journal/Memory"
 import type { Faults } from "./faulty.ts"
 import { faulty } from "./faulty.ts"
 import type { Law } from "./laws.ts"
-import { laws } from "./laws.ts"
+import { allLaws } from "./contract.ts"
 import type { History } from "./subscribeLaw.ts"
 import { subscribeLaw } from "./subscribeLaw.ts"
 
@@ -24,7 +24,7 @@ const history: History = {
 }
 
 const subscriptions = "delivers each event once and in order"
-const all: Readonly<Record<string, Law>> = { ...laws, [subscriptions]: subscribeLaw(history) }
+const all: Readonly<Record<string, Law>> = { ...allLaws, [subscriptions]: subscribeLaw(history) }
 
 const cases: ReadonlyArray<readonly [faults: Faults, law: string]> = [
   [{ dropEvery: 2 }, subscriptions],
@@ -32,6 +32,10 @@ const cases: ReadonlyArray<readonly [faults: Faults, law: string]> = [
   [{ boastProgress: true }, subscriptions],
   [{ ignoreExpected: true }, "checks the expected version of every append"],
   [{ ignoreCommandIds: true }, "answers a repeated command id as the first time, and refuses it for other events"],
+  [{ tearAppendAll: true }, "appends to several streams at once or to none"],
+  [{ tearAppendAll: true }, "lets rivals over several streams win whole or not at all"],
+  [{ forgetCheckpoints: true }, "folds each event into a projection once, whoever interrupts its runners"],
+  [{ ignoreExpected: true }, "handles commands of rivals one after the other"],
   [{ tearAppends: true }, "writes all events of an append at once"]
 ]
 

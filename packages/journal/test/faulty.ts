@@ -1,5 +1,5 @@
 /** A journal that delegates, and misbehaves only by the faults it is given: shows that the contract suite would notice. */
-import { Effect, Stream } from "effect"
+import { Effect, Result, Stream } from "effect"
 import * as Journal from "@sbx/journal/Journal"
 
 export interface Faults {
@@ -13,6 +13,10 @@ export interface Faults {
   readonly ignoreCommandIds?: boolean
   /** Writes the events of one append in several. */
   readonly tearAppends?: boolean
+  /** Writes the items of an appendAll one by one. */
+  readonly tearAppendAll?: boolean
+  /** Writes projected rows without their checkpoint. */
+  readonly forgetCheckpoints?: boolean
   /** Says Progress up to the head instead of up to what was looked at. */
   readonly boastProgress?: boolean
 }
@@ -34,6 +38,20 @@ export const faulty = (journal: Service, faults: Faults): Service => ({
       }),
       Stream.flattenIterable
     )
+  },
+  appendAll: (items) =>
+    faults.tearAppendAll === true
+      ? Effect.forEach(items, (item) => journal.append(item.stream, item.events, item.options))
+      : journal.appendAll(items),
+  documents: {
+    ...journal.documents,
+    transact: (reads, decide) =>
+      journal.documents.transact(reads, (read) =>
+        Result.map(decide(read), (transacted) => ({
+          ...transacted,
+          writes: transacted.writes.filter((w) => faults.forgetCheckpoints !== true || w.collection !== "projection")
+        }))
+      )
   },
   append: (stream, events, options) => {
     const weaker: Journal.AppendOptions = {

@@ -3,10 +3,11 @@
  * refused request leaves no trace in the draft that it shares with its neighbours.
  */
 import { Result } from "effect"
-import type { Appended, Expected, StreamName } from "../Journal.ts"
+import type { Appended, Expected, StreamInfo, StreamName } from "../Journal.ts"
 import { CommandReused, StreamClosed, VersionConflict } from "../Journal.ts"
 import type { Draft, NeedsDraft } from "./draft.ts"
-import { findCommand, findStream, nextPosition, putCommand } from "./draft.ts"
+import { findCommand, findStream, nextPosition, putCommand, putDocument } from "./draft.ts"
+import type { CommandRow, DocumentWrite, Row } from "./storage.ts"
 
 /** Events for one stream, with their payloads already turned into text. */
 export interface Append {
@@ -35,11 +36,22 @@ export const needAppends = (needs: NeedsDraft, appends: ReadonlyArray<Append>): 
   }
 }
 
+/** What a request adds to the draft once nothing can refuse it any more. */
+interface Addition {
+  readonly rows: Array<Row>
+  readonly streams: Array<StreamInfo>
+  readonly commands: Array<CommandRow>
+}
+
+/** Folds the rows of one request into documents, before they are drafted; what it throws is a defect of the caller. */
+export type Project<E> = (draft: Draft, rows: ReadonlyArray<Row>) => Result.Result<ReadonlyArray<DocumentWrite>, E>
+
 /** The streams of one request are distinct: see makeJournal. */
-export const decideAppends = (
+export const decideAppends = <E>(
   draft: Draft,
-  appends: ReadonlyArray<Append>
-): Result.Result<ReadonlyArray<Appended>, Refusal> => {
+  appends: ReadonlyArray<Append>,
+  project: Project<E>
+): Result.Result<ReadonlyArray<Appended>, Refusal | E> => {
   const plans: Array<Plan> = []
   for (const append of appends) {
     const planned = plan(draft, append)
@@ -49,7 +61,15 @@ export const decideAppends = (
   const half = plans.some((p) => p._tag === "Write") ? plans.find((p) => p._tag === "Answer") : undefined
   // A command of this content was written, yet not all of it: the digest covers the whole request, so another did that.
   if (half?._tag === "Answer" && half.append.command !== undefined) return reused(half.append, half.appended.first)
-  return Result.succeed(plans.map((p) => (p._tag === "Answer" ? p.appended : write(draft, p.append, p.version))))
+  const addition: Addition = { rows: [], streams: [], commands: [] }
+  const answers = plans.map((p) => (p._tag === "Answer" ? p.appended : add(draft, addition, p.append, p.version)))
+  const projected = project(draft, addition.rows)
+  if (Result.isFailure(projected)) return Result.fail(projected.failure)
+  for (const row of addition.rows) draft.rows.push(row)
+  for (const info of addition.streams) draft.streams.set(info.name, info)
+  for (const row of addition.commands) putCommand(draft, row)
+  for (const write of projected.success) putDocument(draft, write)
+  return Result.succeed(answers)
 }
 
 /**
@@ -94,14 +114,14 @@ const meets = (expected: Expected, actual: number): boolean => {
   }
 }
 
-const write = (draft: Draft, append: Append, actual: number): Appended => {
+const add = (draft: Draft, addition: Addition, append: Append, actual: number): Appended => {
   const { stream, command, causation, correlation } = append
-  const first = nextPosition(draft)
+  const first = nextPosition(draft) + addition.rows.length
   const count = append.events.length
   for (let index = 0; index < count; index++) {
     const event = append.events[index]
     if (event === undefined) continue
-    draft.rows.push({
+    addition.rows.push({
       position: first + index,
       stream,
       version: actual + index + 1,
@@ -118,8 +138,9 @@ const write = (draft: Draft, append: Append, actual: number): Appended => {
   }
   const last = first + count - 1
   const version = actual + count
-  draft.streams.set(stream, { name: stream, version, status: append.closes ? "closed" : "open", position: last })
-  if (command !== undefined)
-    putCommand(draft, { stream, commandId: command.id, digest: command.digest, first, last, version })
+  addition.streams.push({ name: stream, version, status: append.closes ? "closed" : "open", position: last })
+  if (command !== undefined) {
+    addition.commands.push({ stream, commandId: command.id, digest: command.digest, first, last, version })
+  }
   return { first, last, version, deduplicated: false }
 }

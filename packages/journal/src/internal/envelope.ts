@@ -30,7 +30,7 @@ export const matches = (
     (filter.category === undefined || filter.category === categoryOf(event.stream)) &&
     (filter.types === undefined || filter.types.includes(event.type)))
 
-const toRecordedUnsafe = (journalId: string, row: Row): Recorded => ({
+export const toRecordedUnsafe = (journalId: string, row: Row): Recorded => ({
   position: row.position,
   stream: row.stream,
   version: row.version,

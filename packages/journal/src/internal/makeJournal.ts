@@ -1,12 +1,15 @@
 /** Derives the whole journal from a storage, a hub and a way to submit appends; a reader submits to a refusal. */
 import { Effect, Option, Stream } from "effect"
-import type { AppendItem, Filter, JournalUnavailable, Recorded, StreamName } from "../Journal.ts"
+import type { AppendItem, Appended, Filter, JournalUnavailable, Recorded, StreamName } from "../Journal.ts"
 import { closedType, Journal, streamExists } from "../Journal.ts"
-import type { Append } from "./decideAppend.ts"
+import type { AnyProjection } from "../Projection.ts"
+import type { Append, Refusal } from "./decideAppend.ts"
 import { decideAppends, needAppends } from "./decideAppend.ts"
+import { makeDocuments } from "./documents.ts"
 import { contentOf, matches, toRecorded, toTexts } from "./envelope.ts"
 import { sha256 } from "./hashChain.ts"
 import type { Hub } from "./hub.ts"
+import { foldInline, needInline } from "./inline.ts"
 import type { ReadStorage } from "./storage.ts"
 import { awaitPosition, subscribe } from "./subscription.ts"
 import type { Submit } from "./writer.ts"
@@ -16,18 +19,23 @@ export interface Parts {
   readonly hub: Hub
   readonly pageSize: number
   readonly submit: Submit
+  /** Folded in every append's transaction; each stands at the head already. */
+  readonly inline?: ReadonlyArray<AnyProjection>
 }
 
-export const makeJournal = ({ storage, hub, pageSize, submit }: Parts): Journal["Service"] =>
-  Journal.of({
+export const makeJournal = ({ storage, hub, pageSize, submit, inline = [] }: Parts): Journal["Service"] => {
+  const appending = submitAppends(storage.id, submit, inline)
+  return Journal.of({
     id: storage.id,
     epoch: storage.epoch,
     head: storage.head,
     append: Effect.fn("Journal.append")((stream, events, options) =>
-      Effect.suspend(() => Effect.flatMap(submitAppends(submit, [toAppend({ stream, events, options })]), only))
+      Effect.suspend(() => Effect.flatMap(appending([toAppend({ stream, events, options })]), only))
     ),
-    appendAll: Effect.fn("Journal.appendAll")((items) => Effect.suspend(() => submitAppends(submit, toAppends(items)))),
-    close: Effect.fn("Journal.close")((stream) => submitClose(submit, stream)),
+    appendAll: Effect.fn("Journal.appendAll")((items) => Effect.suspend(() => appending(toAppends(items)))),
+    close: Effect.fn("Journal.close")((stream) => submitClose(appending, stream)),
+    answered: Effect.fn("Journal.answered")((stream, commandId) => answered(storage, stream, commandId)),
+    documents: makeDocuments(storage, submit),
     read: (stream, range) =>
       readStream(storage, pageSize, stream, range?.fromVersion ?? 1, range?.toVersion ?? Infinity),
     readAll: (range) => readAll(storage, pageSize, range?.after ?? 0, range?.to, range?.filter),
@@ -37,12 +45,30 @@ export const makeJournal = ({ storage, hub, pageSize, submit }: Parts): Journal[
       storage.streams(filter?.category, filter?.open === undefined ? undefined : filter.open ? "open" : "closed")
     )
   })
+}
 
-const submitAppends = (submit: Submit, appends: ReadonlyArray<Append>) =>
-  submit({
-    need: (needs) => needAppends(needs, appends),
-    decide: (draft) => decideAppends(draft, appends)
-  })
+type Appending = (
+  appends: ReadonlyArray<Append>
+) => Effect.Effect<ReadonlyArray<Appended>, Refusal | JournalUnavailable>
+
+const submitAppends = (journalId: string, submit: Submit, inline: ReadonlyArray<AnyProjection>): Appending => {
+  const project = foldInline(journalId, inline)
+  return (appends) =>
+    submit({
+      need: (needs) => {
+        needAppends(needs, appends)
+        if (inline.length > 0) needInline(journalId, inline, appends, needs)
+      },
+      decide: (draft) => decideAppends(draft, appends, project)
+    })
+}
+
+const answered = (storage: ReadStorage, stream: StreamName, commandId: string) =>
+  Effect.map(storage.commands([{ stream, commandId }]), ([known]): Appended | undefined =>
+    known === undefined
+      ? undefined
+      : { first: known.first, last: known.last, version: known.version, deduplicated: true }
+  )
 
 const only = <A>(answers: ReadonlyArray<A>): Effect.Effect<A> => {
   const [answer] = answers
@@ -74,8 +100,8 @@ const toAppends = (items: ReadonlyArray<AppendItem>): ReadonlyArray<Append> => {
   )
 }
 
-const submitClose = (submit: Submit, stream: StreamName) =>
-  submitAppends(submit, [
+const submitClose = (appending: Appending, stream: StreamName) =>
+  appending([
     {
       stream,
       events: [{ type: closedType, schemaVersion: 1, payload: "{}" }],
