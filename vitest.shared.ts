@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url"
 import type { ViteUserConfig } from "vitest/config"
 
 const conditions = ["@sbx/source", "module", "node", "development|production"]
+const postgresSetup = fileURLToPath(new URL("./tooling/src/vitestPostgres.ts", import.meta.url))
 const engineSetup = fileURLToPath(new URL("./tooling/src/vitestEngine.ts", import.meta.url))
 
 /**
@@ -33,6 +34,35 @@ export const shared: ViteUserConfig = {
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 180_000
+        }
+      }
+    ]
+  }
+}
+
+/** {@link shared}, with the tests on PostgreSQL (`Postgres*.test.ts`) apart: a global set-up brings them a server. */
+export const sharedWithPostgres: ViteUserConfig = {
+  test: {
+    ...shared.test,
+    projects: [
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/**/Postgres*.test.ts"],
+          testTimeout: 30_000
+        }
+      },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: {
+          name: "postgres",
+          include: ["test/**/Postgres*.test.ts"],
+          globalSetup: [postgresSetup],
+          testTimeout: 60_000
         }
       }
     ]

@@ -1,0 +1,146 @@
+/** Adapter (@effect/sql-pg): opens a journal in a PostgreSQL schema for writing or reading. */
+import type { PgConnection } from "@effect/sql-pg/PgConnection"
+import type { Config } from "@effect/sql-pg/PgPool"
+import type { Duration } from "effect"
+import { Clock, Effect, Scope } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import { JournalUnavailable } from "../Journal.ts"
+import { journalClosed } from "./hub.ts"
+import { makeJournalId } from "./journalId.ts"
+import type { Database } from "./postgresDatabase.ts"
+import { inTransaction, locate, openDatabase } from "./postgresDatabase.ts"
+import { unavailable } from "./postgresError.ts"
+import type { Opened } from "./postgresReads.ts"
+import { integer, readStorage } from "./postgresReads.ts"
+import type { Meta, NewerFormat } from "./postgresTables.ts"
+import { createTables, readMeta } from "./postgresTables.ts"
+import { runCommit, statements } from "./postgresWrites.ts"
+import { thisProcess } from "./sqliteFile.ts"
+import type { ReadStorage, Storage } from "./storage.ts"
+
+export interface Place {
+  readonly connection: Config
+  readonly schema: string
+  /** How long a read waits for a server that went away. */
+  readonly patience: Duration.Input
+}
+
+type Opening<A> = Effect.Effect<A | NewerFormat, JournalUnavailable, Scope.Scope>
+
+/** Opens or creates the schema and starts a new epoch. */
+export const openWriter = (place: Place): Opening<{ readonly database: Database; readonly storage: Storage }> =>
+  opening(
+    place,
+    startWriter,
+    ({ database, epoch }) => endWriter(database, epoch),
+    (opened) => {
+      const sql = statements(opened.database.schema)
+      const storage: Storage = {
+        ...readStorage(opened),
+        commit: (needs, decide) =>
+          Effect.suspend(() =>
+            opened.closed ? journalClosed("append to") : runCommit(opened.database, sql, needs, decide)
+          )
+      }
+      return { database: opened.database, storage }
+    }
+  )
+
+/** Opens what is there; a schema without a journal is not taken for an empty one. */
+export const openReader = (place: Place): Opening<{ readonly database: Database; readonly storage: ReadStorage }> =>
+  opening(
+    place,
+    startReader,
+    () => Effect.void,
+    (opened) => ({
+      database: opened.database,
+      storage: readStorage(opened)
+    })
+  )
+
+type Start = (database: Database) => Effect.Effect<Started | NewerFormat, SqlError | JournalUnavailable>
+
+interface Started {
+  readonly meta: Meta
+  readonly epoch: number
+}
+
+const opening = Effect.fnUntraced(function* <A>(
+  { connection, schema, patience }: Place,
+  start: Start,
+  end: (opened: Opened) => Effect.Effect<void>,
+  make: (opened: Opened) => A
+): Effect.fn.Return<A | NewerFormat, JournalUnavailable, Scope.Scope> {
+  const refused = unavailable("open", locate(connection, schema))
+  const toRefusal = (error: SqlError | JournalUnavailable) => (error._tag === "SqlError" ? refused(error) : error)
+  const database = yield* Effect.mapError(openDatabase(connection, schema), refused)
+  const started = yield* Effect.mapError(start(database), toRefusal)
+  if ("found" in started) return started
+  return make(
+    yield* Effect.acquireRelease(
+      Effect.sync((): Opened => ({ database, patience, ...started, closed: false })),
+      (opened) =>
+        Effect.andThen(
+          end(opened),
+          Effect.sync(() => {
+            opened.closed = true
+          })
+        )
+    )
+  )
+})
+
+/** One transaction: two processes that create the same journal at once wait for each other, then both find it. */
+const startWriter: Start = (database) =>
+  inTransaction(
+    database,
+    Effect.fnUntraced(function* (connection) {
+      const now = yield* Clock.currentTimeMillis
+      const id = yield* makeJournalId
+      yield* connection.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [
+        `@sbx/journal ${database.name}`
+      ])
+      const known = yield* readMeta(connection, database.name, database.path)
+      if (known !== undefined && "found" in known) {
+        yield* connection.query("ROLLBACK")
+        return known
+      }
+      const meta = known ?? (yield* createTables(connection, database.name, id, now))
+      const epoch = yield* startEpoch(connection, database.schema, now)
+      yield* connection.query("COMMIT")
+      return { meta, epoch }
+    })
+  )
+
+/** Every opening is named in the events it writes: a later owner can tell them from a predecessor's. */
+const startEpoch = (connection: PgConnection, schema: string, now: number) => {
+  const { host, pid, bootId } = thisProcess()
+  const insert = `INSERT INTO ${schema}.writers SELECT coalesce(max(epoch), 0) + 1, $1, $2, $3, $4 FROM ${schema}.writers
+    RETURNING epoch`
+  return Effect.map(connection.query(insert, [host, integer(pid), bootId, integer(now)]), ({ rows }) =>
+    Number(rows[0]?.["epoch"])
+  )
+}
+
+/** A server that is gone must not keep the scope from closing; an epoch without an end reads as a crash. */
+const endWriter = ({ pool, schema }: Database, epoch: number) =>
+  Effect.gen(function* () {
+    const now = integer(yield* Clock.currentTimeMillis)
+    const end = `UPDATE ${schema}.writers SET ended_at = $1 WHERE epoch = $2`
+    yield* pool.use((connection) => connection.query(end, [now, integer(epoch)]))
+  }).pipe(Effect.interruptible, Effect.timeout("2 seconds"), Effect.ignore)
+
+const startReader: Start = ({ pool, name, schema, path }) =>
+  pool.use(
+    Effect.fnUntraced(function* (connection) {
+      const meta = yield* readMeta(connection, name, path)
+      if (meta === undefined) {
+        const detail = "there is no journal in this schema"
+        return yield* new JournalUnavailable({ operation: "open", reason: "NotFound", detail, path })
+      }
+      if ("found" in meta) return meta
+      const newest = `SELECT coalesce(max(epoch), 0) AS epoch FROM ${schema}.writers`
+      const [row] = (yield* connection.query(newest)).rows
+      return { meta, epoch: Number(row?.["epoch"]) }
+    })
+  )

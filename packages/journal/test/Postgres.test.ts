@@ -1,0 +1,4 @@
+import { journalContract } from "./contract.ts"
+import { fresh } from "./postgresServer.ts"
+
+journalContract("Postgres", fresh, { runs: 5 })
