@@ -72,6 +72,8 @@ export interface Kin {
   readonly variable: string
   /** Known to belong, whatever their environment says; counted while they are the processes that were found. */
   readonly seeds: ReadonlyArray<HostProcess>
+  /** False where the session is shared with processes that do not belong. Default true. */
+  readonly sessions?: boolean
 }
 
 /**
@@ -79,7 +81,12 @@ export interface Kin {
  * sessions, which process groups are parts of (the runtime gives every exec a session of its own). Out of reach: one whose
  * parent is gone, in a session of its own, without the variable (what `env -i setsid` leaves behind).
  */
-export const findKin = ({ namespace, variable, seeds }: Kin): ReadonlyArray<HostProcess> => {
+export const findKin = ({
+  namespace,
+  variable,
+  seeds,
+  sessions: withMates = true
+}: Kin): ReadonlyArray<HostProcess> => {
   const host = new Set([pidNamespace("self"), pidNamespace(1)])
   const processes = allProcesses().filter((process) => !host.has(process.namespace))
   const known = new Map(seeds.map((seed) => [seed.pid, seed.startTime]))
@@ -87,7 +94,7 @@ export const findKin = ({ namespace, variable, seeds }: Kin): ReadonlyArray<Host
   const sessions = new Set<number>()
   const add = (process: HostProcess) => {
     found.set(process.pid, process)
-    if (process.session !== 0 && process.namespace === namespace) sessions.add(process.session)
+    if (withMates && process.session !== 0 && process.namespace === namespace) sessions.add(process.session)
   }
   for (const process of processes) {
     const isSeed = known.get(process.pid) === process.startTime

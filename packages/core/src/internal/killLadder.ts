@@ -109,7 +109,7 @@ const leaderOf = Effect.fnUntraced(function* (
   return found === undefined || hasEnded(yield* look(engine, execId)) ? undefined : found
 })
 
-const unreachable = (target: KillTarget, name: string) =>
+const unreachable = (target: Pick<KillTarget, "containerId">, name: string) =>
   new Conflict({
     operation: `signal ${name} to a process of`,
     id: target.containerId,
@@ -133,7 +133,7 @@ const byHostPid = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Outcome, CallError> {
   // Once found, a process stays found: its parent's death must not hide it.
   const known = new Map(leader === undefined ? [] : [[leader.pid, leader]])
-  const variable = `${markerName}=${target.marker}`
+  const variable = variableOf(target)
   const send = (signal: string) => {
     const found = HostProcess.findKin({ namespace, variable, seeds: [...known.values()] })
     for (const process of found) {
@@ -167,11 +167,18 @@ for p in /proc/[0-9]*; do
 done
 [ -z "$found" ] || exit 3`
 
-const runKillScript = (engine: Engine["Service"], target: KillTarget, name: string) =>
+const variableOf = ({ marker }: KillTarget) => `${markerName}=${marker}`
+
+const runKillScript = (
+  engine: Engine["Service"],
+  target: Pick<KillTarget, "containerId" | "user">,
+  variable: string,
+  name: string
+) =>
   Effect.scoped(
     Effect.gen(function* () {
       const connection = yield* engine.exec(target.containerId, {
-        argv: ["sh", "-c", killScript, "sbx-kill", `${markerName}=${target.marker}`, name],
+        argv: ["sh", "-c", killScript, "sbx-kill", variable, name],
         ...(target.user === undefined ? {} : { user: target.user })
       })
       yield* Stream.runDrain(connection.output)
@@ -187,12 +194,12 @@ const runKillScript = (engine: Engine["Service"], target: KillTarget, name: stri
 
 const byExec = (engine: Engine["Service"], target: KillTarget, name: string): Effect.Effect<Outcome, KillError> =>
   Effect.gen(function* () {
-    const first = yield* runKillScript(engine, target, name)
+    const first = yield* runKillScript(engine, target, variableOf(target), name)
     // The marker may have been stripped: that nothing carries it does not mean that nothing runs.
     if (first === 0) return (yield* isOver(engine, target.execId)) ? "already-dead" : "survived"
     if (first !== 3) return "survived"
     if (name !== "KILL") return "kill-exec"
-    const last = yield* runKillScript(engine, target, name).pipe(
+    const last = yield* runKillScript(engine, target, variableOf(target), name).pipe(
       Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: (code) => code !== 3 }),
       Effect.timeoutOption("5 seconds")
     )
@@ -200,3 +207,39 @@ const byExec = (engine: Engine["Service"], target: KillTarget, name: string): Ef
     return isGone ? ("kill-exec" as const) : ("survived" as const)
     // No shell inside, a full pids limit: the next rung decides.
   }).pipe(Effect.catchTag("InvalidRequest", () => Effect.succeed("survived" as const)))
+
+/** Part of an exec: the processes that carry a variable of their own. */
+export interface MarkedTarget {
+  readonly containerId: string
+  readonly user: string
+  /** `NAME=value`. */
+  readonly variable: string
+  /** Whether they have kernel sessions to themselves, so that whatever shares one belongs to them. */
+  readonly ownSessions: boolean
+}
+
+/** One round of KILL at what is there now; whoever calls knows when it is over, and repeats until then. */
+export const killMarked = Effect.fnUntraced(function* (
+  engine: Engine["Service"],
+  { containerId, user, variable, ownSessions }: MarkedTarget
+): Effect.fn.Return<KillRung, KillError> {
+  const { state } = yield* engine.inspectContainer(containerId)
+  if (!state.running) return "already-dead"
+  const namespace = state.hostPid === undefined ? undefined : HostProcess.containerNamespace(containerId, state.hostPid)
+  if (namespace !== undefined) {
+    const send = (signal: string) => {
+      const found = HostProcess.findKin({ namespace, variable, seeds: [], sessions: ownSessions })
+      for (const process of found) HostProcess.signal(process, signal)
+      return found.length
+    }
+    yield* Effect.sync(() => send("SIGSTOP"))
+    yield* Effect.sync(() => send("SIGKILL"))
+    return state.paused ? "pending-paused" : "host-pid"
+  }
+  if (state.paused) return yield* unreachable({ containerId }, "KILL")
+  const code = yield* runKillScript(engine, { containerId, user }, variable, "KILL").pipe(
+    Effect.catchTag("InvalidRequest", () => Effect.undefined)
+  )
+  if (code === 0 || code === 3) return "kill-exec"
+  return yield* unreachable({ containerId }, "KILL")
+})

@@ -1,0 +1,112 @@
+/**
+ * The program of a session's shell and the requests that it reads. POSIX sh only; `setsid`, where the image has it, gives each
+ * command a session and process group of its own. Nothing of a request is parsed as shell text but what is quoted here.
+ */
+
+/** Name of the environment variable that marks every process of one command. */
+export const commandMarker = "SBX_COMMAND"
+
+/**
+ * `$1` is the nonce of the readiness frame. A request is a line with the number of lines that follow, the lines, then the bytes
+ * of standard input. `read` takes byte for byte, so those bytes are left for `dd`, which with `fullblock` takes no more than told;
+ * what a command leaves of its input is drained by `cat`. A frame, `<nonce><kind><text>.` on both channels, ends a command's output.
+ * Descriptors 8 and 9 are the true outputs: the shell reports a child's death on 2, and takes the child's pid through 1 (in the
+ * background it would know the pid, but the child would ignore SIGINT). What the child leaves in its group is killed. Names begin
+ * with `sbx_`, so that no variable of the sandbox's environment is overwritten.
+ */
+export const script = `exec 8>&1 9>&2 2>/dev/null
+unset CDPATH
+sbx_f() { printf '%s' "$sbx_n$1$2." >&9; printf '%s' "$sbx_n$1$2." >&8; }
+sbx_q() { printf %s "$1"; exit 127; }
+sbx_x() {
+  [ -z "$sbx_d" ] || cd -- "$sbx_d" || sbx_q cwd
+  case $sbx_c in
+    '') ;;
+    */*) [ -e "$sbx_c" ] || sbx_q missing; [ -f "$sbx_c" ] && [ -x "$sbx_c" ] || sbx_q denied ;;
+    *) command -v "$sbx_c" >/dev/null || sbx_q missing ;;
+  esac
+  read -r sbx_p sbx_l </proc/self/stat
+  printf %s "$sbx_p."
+  export ${commandMarker}="$sbx_m"
+  exec >&8 2>&9 8>&- 9>&-
+  exec $sbx_s "$@"
+}
+sbx_g() {
+  sbx_p=$(sbx_x "$@")
+  sbx_e=$?
+  case $sbx_p in
+    *.) [ -z "$sbx_s" ] || kill -9 "-\${sbx_p%.}"
+      return 0 ;;
+    *) sbx_e=$sbx_p; return 1 ;;
+  esac
+}
+sbx_o() { if [ "$1" = 0 ]; then sbx_f - "$sbx_e"; else sbx_f '?' "$sbx_e"; fi; }
+sbx_j() {
+  sbx_w=slow
+  [ "$(printf ab | dd bs=2 count=1 iflag=fullblock)" != ab ] || sbx_w=fast
+}
+sbx_i() {
+  if [ "$sbx_w" = fast ]; then
+    [ "$sbx_b" = 0 ] || dd bs=65536 count="$sbx_b" iflag=fullblock
+    [ "$sbx_z" = 0 ] || dd bs="$sbx_z" count=1 iflag=fullblock
+  else dd bs=1 count=$((sbx_b * 65536 + sbx_z)); fi
+}
+sbx_r() {
+  if [ "$sbx_b$sbx_z" = 00 ]; then
+    sbx_g "$@" </dev/null
+    sbx_o "$?"
+  else
+    [ -n "$sbx_w" ] || sbx_j
+    sbx_i | { sbx_g "$@"; sbx_y=$?; cat >/dev/null; sbx_o "$sbx_y"; }
+  fi
+}
+sbx_s=; sbx_w=; sbx_k=
+if command -v setsid >/dev/null; then sbx_s='setsid --'; sbx_k=own; fi
+sbx_n=$1
+sbx_f - "$sbx_k"
+while IFS= read -r sbx_t; do
+  sbx_a=
+  while [ "$sbx_t" -gt 0 ]; do
+    IFS= read -r sbx_l || exit 0
+    sbx_a="$sbx_a$sbx_l
+"
+    sbx_t=$((sbx_t - 1))
+  done
+  eval "$sbx_a"
+done`
+
+export interface Request {
+  /** Lower-case letters and digits. */
+  readonly nonce: string
+  /** Value of {@link commandMarker}. */
+  readonly marker: string
+  readonly argv: ReadonlyArray<string>
+  readonly env: Readonly<Record<string, string>>
+  /** Empty: the session's own. */
+  readonly cwd: string
+  readonly stdin: Uint8Array
+}
+
+const blockBytes = 65_536
+const encoder = new TextEncoder()
+
+/** One word of shell text, whatever it holds. */
+const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
+
+const framed = (text: string) => encoder.encode(`${text.split("\n").length}\n${text}\n`)
+
+/**
+ * What can be looked up before it is run, so that a missing program is told apart from a program that exits with 127. Not with
+ * a PATH of the command's own, by which `env` will look.
+ */
+const lookedUp = (name: string, env: Request["env"]) => (name.startsWith("-") || "PATH" in env ? "" : name)
+
+/** Bytes for the shell's standard input. */
+export const requestBytes = ({ nonce, marker, argv, env, cwd, stdin }: Request): Uint8Array => {
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+  const words = (settings.length === 0 ? argv : ["env", ...settings, ...argv]).map(quote).join(" ")
+  const sizes = `sbx_b=${Math.floor(stdin.length / blockBytes)} sbx_z=${stdin.length % blockBytes}`
+  const place = `sbx_d=${quote(cwd)} sbx_c=${quote(lookedUp(argv[0] ?? "", env))}`
+  const text = `sbx_n=${nonce} sbx_m=${marker} ${sizes} ${place}; sbx_r ${words}`
+  return Buffer.concat([framed(text), stdin])
+}
