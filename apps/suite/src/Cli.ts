@@ -8,6 +8,7 @@ import { doctor } from "./commands/Doctor.ts"
 import { engine } from "./commands/EngineCommand.ts"
 import { events } from "./commands/Events.ts"
 import { images } from "./commands/ImagesCommand.ts"
+import { journal } from "./commands/JournalCommand.ts"
 import { list } from "./commands/List.ts"
 import { reap } from "./commands/Reap.ts"
 import { run } from "./commands/Run.ts"
@@ -18,7 +19,7 @@ import { version } from "./internal/version.ts"
 
 const sbx = Command.make("sbx").pipe(
   Command.withDescription("Integration, chaos and security testing for container sandboxes"),
-  Command.withSubcommands([run, list, doctor, engine, images, events, reap, bench, torture, test])
+  Command.withSubcommands([run, list, doctor, engine, images, events, journal, reap, bench, torture, test])
 )
 
 const present: CliOutput.Presenter["present"] = Effect.fnUntraced(function* (event) {
