@@ -204,4 +204,6 @@ export interface HealthReport {
   readonly flapping: boolean
   /** The newest look. */
   readonly detail: string
+  /** `State.StartedAt` of the run it is about; absent before the first look. */
+  readonly startedAtMillis: number | undefined
 }

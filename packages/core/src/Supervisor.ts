@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
+import * as Record from "effect/Record"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -147,7 +148,10 @@ interface Watch {
 
 const initialHealth = (checks: ReadonlyArray<HealthCheck.HealthCheck>): Supervision["health"] =>
   Object.fromEntries(
-    checks.map(({ name, role }) => [name, { role, status: "unknown", flapping: false, detail: "not looked yet" }])
+    checks.map(({ name, role }) => [
+      name,
+      { role, status: "unknown", flapping: false, detail: "not looked yet", startedAtMillis: undefined }
+    ])
   )
 
 const readHistory = ({ journal, context }: Internals, policy: Recovery.RecoveryPolicy) =>
@@ -207,13 +211,17 @@ const step = Effect.fnUntraced(function* (watch: Watch, failed: Failure): Effect
   if (!stillFailed(internals.context, transitions)) return yield* skip(watch, decision)
   const outcome = yield* Effect.result(attempt({ internals, policy, decision, failure: failed }))
   if (Result.isFailure(outcome)) return outcome.failure
-  const { recoveries } = yield* SubscriptionRef.get(watch.ref)
+  const { recoveries, health } = yield* SubscriptionRef.get(watch.ref)
   const { failedAtMillis, failure } = failed
   const record = { failure, reason: describe(failure), failedAtMillis, ...outcome.success }
   yield* set(watch, {
     status: "watching",
     recoveries: [...recoveries, { attempt: decision.attempt, decision: decision.decision, ...record }],
-    health: initialHealth(watch.checks)
+    // A check may have looked at the new run already.
+    health: Record.map(initialHealth(watch.checks), (none, name) => {
+      const report = health[name] ?? none
+      return report.startedAtMillis === outcome.success.recoveredAtMillis ? report : none
+    })
   })
   return undefined
 })

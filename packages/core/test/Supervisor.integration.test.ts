@@ -2,68 +2,89 @@ import { assert, layer } from "@effect/vitest"
 import { Engine } from "@sbx/engine/Engine"
 import { Journal } from "@sbx/journal/Journal"
 import { Effect, Stream } from "effect"
+import * as HealthCheck from "../src/HealthCheck.ts"
+import { oomKills } from "../src/internal/hostCgroup.ts"
+import { type SandboxEvent, SandboxEvents } from "../src/SandboxEvent.ts"
 import { Sandboxes } from "../src/Sandboxes.ts"
-import { SandboxEvents } from "../src/SandboxEvent.ts"
 import type { Sandbox } from "../src/SandboxHandle.ts"
 import { supervise, type Supervised, type Supervision } from "../src/Supervisor.ts"
-import { eventually } from "./support/hostView.ts"
+import { eventually, processesWith } from "./support/hostView.ts"
 import { sandboxesLayer } from "./support/sandboxesLayer.ts"
 
 /** Waits for a state of the supervision; the deadline is the requirement's own. */
 const until = (supervised: Supervised, holds: (supervision: Supervision) => boolean) =>
   supervised.changes.pipe(Stream.filter(holds), Stream.runHead, Effect.timeout("10 seconds"))
 
+const recovered = (supervised: Supervised, count: number) =>
+  until(supervised, ({ status, recoveries }) => status === "watching" && recoveries.length === count)
+
 /** From outside of the engine: it only sees its effect. */
-const killMain = Effect.fnUntraced(function* (box: Sandbox) {
+const killMain = Effect.fnUntraced(function* (box: Sandbox, signal: NodeJS.Signals) {
   const { state } = yield* box.inspect
-  process.kill(state.hostPid ?? 0, "SIGKILL")
+  process.kill(state.hostPid ?? 0, signal)
 })
 
-const tagsOf = Effect.fnUntraced(function* (box: Sandbox) {
+const eventsOf = Effect.fnUntraced(function* (box: Sandbox) {
   const journal = yield* Journal
   const events = yield* Stream.runCollect(SandboxEvents.read(journal, SandboxEvents.stream(box.id)))
-  return events.map(({ payload }) => payload._tag)
+  return events.map(({ payload }) => payload)
 })
+
+const tagsOf = (box: Sandbox) => Effect.map(eventsOf(box), (events) => events.map(({ _tag }) => _tag))
+
+type Classified = Extract<SandboxEvent, { readonly _tag: "FailureClassified" }>
+
+const isClassified = (event: { readonly _tag: string }): event is Classified => event._tag === "FailureClassified"
+
+const round = ["FailureClassified", "RecoveryDecided", "RecoveryAttempted", "StartIntended", "Started", "Recovered"]
 
 layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("supervisor", (it) => {
   it.effect("brings back a sandbox whose main process was killed, in under 10 s, with its workspace", () =>
     Effect.gen(function* () {
+      const engine = yield* Engine
       const { make } = yield* Sandboxes
       const box = yield* make({ disk: "4M" })
       yield* box.files.write("state.txt", "precious")
       const supervised = yield* supervise(box)
-      for (const attempt of [1, 2]) {
-        yield* killMain(box)
-        yield* until(supervised, ({ status, recoveries }) => status === "watching" && recoveries.length === attempt)
-      }
+      yield* killMain(box, "SIGKILL")
+      yield* recovered(supervised, 1)
+      yield* engine.killContainer(box.containerId, "KILL")
+      yield* recovered(supervised, 2)
       const { recoveries } = yield* supervised.current
       for (const recovery of recoveries) {
         assert.isAbove(recovery.downMillis, 0)
         assert.isBelow(recovery.downMillis, 10_000)
         assert.include(recovery.reason, "signal 9")
       }
+      // The same exit code; only the engine's own kill was seen to be one.
+      const witnessed = recoveries.map(({ failure }) => failure.kind === "signal" && failure.witnessed)
+      assert.deepStrictEqual(witnessed, [false, true])
       const { state } = yield* box.inspect
       assert.strictEqual(state.startedAtMillis, recoveries.at(-1)?.recoveredAtMillis)
       assert.strictEqual(yield* box.state, "running")
       assert.strictEqual((yield* box.execOk(["cat", "state.txt"])).stdout, "precious")
-      const tags = yield* tagsOf(box)
-      const story = tags.filter((tag) => ["Died", "RecoveryDecided", "StartIntended", "Started"].includes(tag))
-      const round = ["Died", "RecoveryDecided", "StartIntended", "Started"]
-      assert.deepStrictEqual(story, ["StartIntended", "Started", ...round, ...round])
+      const told = new Set([...round, "Died"])
+      const story = (yield* tagsOf(box)).filter((tag) => told.has(tag))
+      assert.deepStrictEqual(story, ["StartIntended", "Started", "Died", ...round, "Died", ...round])
     })
   )
 
-  it.effect("gives up when the budget is used, and says so in an event", () =>
+  it.effect("gives up when the budget is used, says so in an event, and has not forgotten it later", () =>
     Effect.gen(function* () {
       const { make } = yield* Sandboxes
       const box = yield* make({ disk: "4M", command: ["sh", "-c", "sleep 0.1; exit 3"] })
-      const supervised = yield* supervise(box, { budget: 2, initialDelay: "10 millis" })
+      const policy = { budget: 2, initialDelay: "10 millis" } as const
+      const supervised = yield* supervise(box, policy)
       yield* until(supervised, ({ status }) => status === "given-up")
-      const { decision, recoveries } = yield* supervised.current
+      const { decision, recoveries, failure } = yield* supervised.current
       assert.strictEqual(recoveries.length, 2)
       assert.include(decision?.reason, "2 restarts within")
+      assert.deepStrictEqual(failure, { kind: "error", exitCode: 3 })
       assert.strictEqual((yield* tagsOf(box)).at(-1), "RecoveryDecided")
       assert.strictEqual(yield* box.state, "stopped")
+      const later = yield* supervise(box, policy)
+      yield* until(later, ({ status }) => status === "given-up")
+      assert.deepStrictEqual((yield* later.current).recoveries, [])
     })
   )
 
@@ -77,18 +98,19 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("s
       yield* box.restart()
       yield* box.pause
       yield* box.resume
-      assert.notInclude(yield* tagsOf(box), "RecoveryDecided")
+      yield* box.kill
+      assert.notInclude(yield* tagsOf(box), "FailureClassified")
       yield* box.remove
       yield* until(supervised, ({ status }) => status === "ended")
-      assert.notInclude(yield* tagsOf(box), "RecoveryDecided")
+      assert.notInclude(yield* tagsOf(box), "FailureClassified")
       const done = yield* make({ disk: "4M", command: ["sh", "-c", "sleep 0.2"] })
       const other = yield* supervise(done)
       yield* until(other, ({ status }) => status === "given-up")
-      assert.include((yield* other.current).decision?.reason, "completed")
+      assert.strictEqual((yield* other.current).failure?.kind, "completed")
     })
   )
 
-  it.effect("restarts after an out-of-memory kill, told by the engine's flag", () =>
+  it.effect("recreates after an out-of-memory kill: same files, environment and limits, another container", () =>
     Effect.gen(function* () {
       const { make } = yield* Sandboxes
       const command = [
@@ -96,48 +118,185 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("s
         "-c",
         "[ -e tried ] && exec sleep 1000; touch tried; exec dd if=/dev/zero of=/dev/null bs=64M"
       ]
-      const box = yield* make({ disk: "4M", memory: "32M", command })
-      const supervised = yield* supervise(box)
-      yield* until(supervised, ({ recoveries }) => recoveries.length === 1)
-      assert.strictEqual((yield* supervised.current).recoveries[0]?.reason, "out-of-memory")
-      assert.strictEqual(yield* box.state, "running")
-    })
-  )
-
-  it.effect("records OOM kills of other processes than the main one", () =>
-    Effect.gen(function* () {
-      const { make } = yield* Sandboxes
-      const box = yield* make({ disk: "4M", memory: "32M" })
-      yield* supervise(box)
-      // The subscription has no sign of being in place: repeat the cause until its effect is on record.
-      yield* eventually(
-        Effect.andThen(box.exec(["dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]), tagsOf(box)),
-        (tags) => tags.includes("OomKilled"),
-        "20 seconds"
+      const box = yield* make({ disk: "4M", memory: "32M", pids: 40, env: { GREETING: "hello" }, command })
+      const { host } = yield* box.inspect
+      const { containerId, name } = box
+      const supervised = yield* supervise(box, { actions: { "out-of-memory": "recreate" } })
+      yield* recovered(supervised, 1)
+      const [recovery] = (yield* supervised.current).recoveries
+      assert.deepInclude(recovery, { decision: "recreate", failure: { kind: "out-of-memory", victim: "main" } })
+      assert.notStrictEqual(box.containerId, containerId)
+      assert.notStrictEqual(box.name, name)
+      const after = yield* box.inspect
+      assert.strictEqual(after.name, box.name)
+      assert.deepStrictEqual(after.host, host)
+      const seen = yield* box.execOk(["sh", "-c", 'echo "$GREETING"; id -u; ls tried; touch more'])
+      assert.strictEqual(seen.stdout, `hello\n${box.uid}\ntried\n`)
+      const { listContainers } = yield* Engine
+      const mine = yield* listContainers({ "sbx.stream": SandboxEvents.stream(box.id) })
+      assert.deepStrictEqual(
+        mine.map(({ id }) => id),
+        [box.containerId]
       )
-      assert.strictEqual(yield* box.state, "running")
     })
   )
 
-  it.effect("gives up when the container is gone", () =>
+  it.effect("recreates what the engine has lost, with an empty workspace if the policy says so", () =>
     Effect.gen(function* () {
       const engine = yield* Engine
       const { make } = yield* Sandboxes
       const box = yield* make({ disk: "4M" })
-      const supervised = yield* supervise(box)
+      yield* box.files.write("state.txt", "precious")
+      const supervised = yield* supervise(box, { keepWorkspace: false })
       yield* engine.removeContainer(box.containerId)
-      yield* until(supervised, ({ status }) => status === "given-up")
-      assert.include((yield* supervised.current).decision?.reason, "gone")
+      yield* recovered(supervised, 1)
+      assert.strictEqual((yield* supervised.current).recoveries[0]?.failure.kind, "vanished")
+      assert.strictEqual((yield* box.execOk(["ls"])).stdout, "")
+      // As bounded as the first one.
+      assert.notStrictEqual((yield* box.exec(["dd", "if=/dev/zero", "of=big", "bs=1M", "count=8"])).exitCode, 0)
     })
   )
 
-  it.effect("refuses to promise a workspace that a restart empties", () =>
+  it.effect("does not recreate on a workspace that is gone", () =>
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const { make } = yield* Sandboxes
+      const box = yield* make({ disk: "4M" })
+      const supervised = yield* supervise(box, { budget: 1 })
+      yield* engine.removeContainer(box.containerId)
+      yield* engine.removeVolume(box.volume)
+      yield* until(supervised, ({ status }) => status === "given-up")
+      const failed = (yield* eventsOf(box)).find(({ _tag }) => _tag === "RecoveryFailed")
+      assert.include(JSON.stringify(failed), `no volume ${box.volume}`)
+      const volumes = yield* engine.listVolumes({})
+      assert.notInclude(
+        volumes.map(({ name }) => name),
+        box.volume
+      )
+    })
+  )
+
+  it.effect("removes all of it when the policy says terminate", () =>
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const { make } = yield* Sandboxes
+      const box = yield* make({ disk: "4M", command: ["sh", "-c", "sleep 0.1; exit 3"] })
+      const supervised = yield* supervise(box, { actions: { error: "terminate" } })
+      yield* until(supervised, ({ status }) => status === "ended")
+      assert.strictEqual((yield* tagsOf(box)).at(-1), "Removed")
+      assert.deepStrictEqual(yield* engine.listContainers({ "sbx.stream": SandboxEvents.stream(box.id) }), [])
+    })
+  )
+
+  it.effect("records OOM kills of other processes than the main one, and counts as the kernel does", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      const box = yield* make({ disk: "4M", memory: "32M" })
+      yield* supervise(box)
+      yield* box.exec(["dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"])
+      const tags = yield* eventually(tagsOf(box), (seen) => seen.includes("OomKilled"), "10 seconds")
+      assert.strictEqual(tags.filter((tag) => tag === "OomKilled").length, 1)
+      const { state } = yield* box.inspect
+      assert.strictEqual(oomKills(box.containerId, state.hostPid ?? 0), 1)
+      assert.strictEqual(yield* box.state, "running")
+    })
+  )
+
+  it.effect("tells a child's death for want of memory from the main process's own error", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      const hog = "dd if=/dev/zero of=/dev/null bs=64M count=1"
+      const box = yield* make({ disk: "4M", memory: "32M", command: ["sh", "-c", `${hog}; exit 7`] })
+      const supervised = yield* supervise(box, { budget: 0 })
+      yield* until(supervised, ({ status }) => status === "given-up")
+      const [classified] = (yield* eventsOf(box)).filter(isClassified)
+      assert.deepInclude(classified, { failure: "out-of-memory", exitCode: 7 })
+      assert.deepStrictEqual((yield* supervised.current).failure, { kind: "out-of-memory", victim: "child" })
+    })
+  )
+
+  it.effect("restarts a sandbox that is sick, and ready it is only when its check says so", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      // Well from its start on, until somebody takes the file away.
+      const box = yield* make({ disk: "4M", command: ["sh", "-c", "touch well; exec sleep 1000"] })
+      const timing = { interval: "100 millis", failureThreshold: 2 } as const
+      const checks = [HealthCheck.liveness("well", HealthCheck.command(["test", "-e", "well"]), timing)]
+      const supervised = yield* supervise(box, { checks })
+      yield* until(supervised, ({ health }) => health["well"]?.status === "healthy")
+      yield* box.execOk(["rm", "well"])
+      yield* recovered(supervised, 1)
+      yield* until(supervised, ({ health }) => health["well"]?.status === "healthy")
+      const [recovery] = (yield* supervised.current).recoveries
+      assert.deepStrictEqual(recovery?.failure, { kind: "unhealthy", check: "well", detail: "exit code 1" })
+      assert.isBelow(recovery?.downMillis ?? Number.NaN, 10_000)
+      const tags = yield* tagsOf(box)
+      assert.isBelow(tags.indexOf("HealthChanged"), tags.indexOf("FailureClassified"))
+      assert.isAbove(tags.lastIndexOf("HealthChanged"), tags.lastIndexOf("Recovered"))
+    })
+  )
+
+  it.effect("counts a check that hangs as failed, and leaves nothing of it inside", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      const box = yield* make({ disk: "4M" })
+      const hanging = HealthCheck.command(["sh", "-c", "trap '' TERM; sleep 98761 & wait"])
+      const timing = { interval: "10 seconds", timeout: "300 millis", failureThreshold: 1, recover: false } as const
+      const supervised = yield* supervise(box, { checks: [HealthCheck.liveness("hangs", hanging, timing)] })
+      yield* until(supervised, ({ health }) => health["hangs"]?.status === "unhealthy")
+      assert.include((yield* supervised.current).health["hangs"]?.detail, "no answer within 300ms")
+      assert.deepStrictEqual(processesWith("98761"), [])
+      assert.notInclude(yield* tagsOf(box), "FailureClassified")
+    })
+  )
+
+  it.effect("recovers from a fork storm that uses up all processes", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      const storm = "[ -e stormed ] && exec sleep 1000; touch stormed; (while :; do sleep 1000 & done); exec sleep 1000"
+      const box = yield* make({ disk: "4M", pids: 16, command: ["sh", "-c", storm] })
+      const timing = { interval: "100 millis", timeout: "5 seconds", failureThreshold: 2 } as const
+      // One that needs no second process would be well: joining a full cgroup is allowed, only fork(2) is refused.
+      const checks = [HealthCheck.liveness("forks", HealthCheck.command(["sh", "-c", "(exit 0)"]), timing)]
+      const supervised = yield* supervise(box, { checks, stopGrace: 0 })
+      yield* recovered(supervised, 1)
+      yield* until(supervised, ({ health }) => health["forks"]?.status === "healthy")
+      const [recovery] = (yield* supervised.current).recoveries
+      assert.strictEqual(recovery?.failure.kind, "unhealthy")
+      assert.isBelow(recovery?.downMillis ?? Number.NaN, 10_000)
+      assert.strictEqual((yield* box.exec(["sh", "-c", "(exit 0)"])).exitCode, 0)
+    })
+  )
+
+  it.effect("warns of resources by the sandbox's own limits", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      const box = yield* make({ disk: "4M" })
+      const check = HealthCheck.resources({}, { interval: "100 millis", failureThreshold: 1 })
+      const supervised = yield* supervise(box, { checks: [check] })
+      yield* until(supervised, ({ health }) => health["resources"]?.status === "healthy")
+      yield* box.exec(["dd", "if=/dev/zero", "of=full", "bs=64k"])
+      yield* until(supervised, ({ health }) => health["resources"]?.status === "unhealthy")
+      assert.match((yield* supervised.current).health["resources"]?.detail ?? "", /disk (9[5-9]|100) %/)
+      yield* box.execOk(["rm", "full"])
+      yield* until(supervised, ({ health }) => health["resources"]?.status === "healthy")
+      assert.match((yield* supervised.current).health["resources"]?.detail ?? "", /cpu \d+ %, memory \d+ %, disk \d+ %/)
+    })
+  )
+
+  it.effect("refuses to promise a workspace that a restart empties, and what makes no sense", () =>
     Effect.gen(function* () {
       const { make } = yield* Sandboxes
       const box = yield* make({ disk: "4M", workspace: "memory" })
       assert.strictEqual((yield* Effect.flip(supervise(box)))._tag, "SupervisionUnsupported")
       yield* supervise(box, { keepWorkspace: false })
-      assert.strictEqual((yield* Effect.flip(supervise({ ...box })))._tag, "SupervisionUnsupported")
+      assert.strictEqual(
+        (yield* Effect.flip(supervise({ ...box }, { keepWorkspace: false })))._tag,
+        "SupervisionUnsupported"
+      )
+      const error = yield* Effect.flip(supervise(box, { jitter: 3, budget: -1 }))
+      assert.strictEqual(error._tag, "InvalidSupervision")
+      assert.include(error.message, "jitter is 3, expected 0 to 1; budget is -1")
     })
   )
 })

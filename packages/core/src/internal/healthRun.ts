@@ -89,7 +89,6 @@ const take = Effect.fnUntraced(function* (watch: Watch, { level, detail }: Obser
   const before = watch.health
   watch.health = next(check, before, level)
   const { status, flapping } = watch.health
-  yield* run.publish(check.name, { role: check.role, status, flapping, detail })
   if (status !== before.status || flapping !== before.flapping) {
     yield* context.recorder
       .report({
@@ -103,6 +102,9 @@ const take = Effect.fnUntraced(function* (watch: Watch, { level, detail }: Obser
       })
       .pipe(Effect.ignore({ log: "Warn" }))
   }
+  const { startedAtMillis } = watch
+  // After the record: whoever sees it finds it there.
+  yield* run.publish(check.name, { role: check.role, status, flapping, detail, startedAtMillis })
   if (check.recover && status === "unhealthy") yield* raise(watch, detail, atMillis)
 })
 
