@@ -4,9 +4,9 @@
  */
 import { defineConfig } from "rolldown"
 
-const program = (name: "main" | "watchdog") =>
+const program = (name: string, input: string) =>
   defineConfig({
-    input: `src/${name}.ts`,
+    input,
     platform: "node",
     // ssh2, which dockerode loads, looks for compiled helpers and does without them.
     external: [/\.node$/, "cpu-features"],
@@ -14,4 +14,4 @@ const program = (name: "main" | "watchdog") =>
     output: { file: `dist/${name}.js`, format: "esm", banner: "#!/usr/bin/env node", codeSplitting: false }
   })
 
-export default [program("main"), program("watchdog")]
+export default [program("main", "src/main.ts"), program("watchdog", "src/internal/watchdogMain.ts")]

@@ -116,8 +116,11 @@ export const recoveryOf = (endpoint: EngineEndpoint) => reconciler.pipe(Layer.pr
 export const recoveryWithout = (engineId: string) =>
   reconciler.pipe(Layer.provide(Layer.succeed(Engine, absentEngine(engineId))))
 
-/** Beside this module in the sources, beside the one file of the bundle: see `rolldown.config.ts`. */
-const watchdogEntry = new URL(import.meta.url.endsWith(".ts") ? "./watchdog.ts" : "./watchdog.js", import.meta.url)
+/** In the sources, and beside the one file of the bundle: see `rolldown.config.ts`. */
+const watchdogEntry = new URL(
+  import.meta.url.endsWith(".ts") ? "./internal/watchdogMain.ts" : "./watchdog.js",
+  import.meta.url
+)
 
 /** Spawned at once, and told to guard as soon as the engine is known. `logFile`: absolute. */
 export const watchdog = (logFile: string) => Watchdog.layerWith({ entry: watchdogEntry, logFile })

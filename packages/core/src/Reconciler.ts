@@ -3,7 +3,7 @@
  * at any time, as often as one likes. Never touches what a live owner holds, what another machine holds, or what bears no label of ours.
  */
 import { Engine } from "@sbx/engine/Engine"
-import type { CallError } from "@sbx/engine/EngineError"
+import type { CallError, EngineConflict } from "@sbx/engine/EngineError"
 import type { Journal, JournalUnavailable } from "@sbx/journal/Journal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,14 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { removeEmptyCgroups } from "./internal/cgroupLeftovers.ts"
 import { adopt, continueOwn, type JournalFindings, look } from "./internal/reconcileJournal.ts"
-import { isDeserted, survey, type SurveyedObject, type SurveyTools } from "./internal/reconcileSurvey.ts"
+import {
+  isDeserted,
+  parallel,
+  survey,
+  type SurveyedObject,
+  type SurveyTools,
+  type Ward
+} from "./internal/reconcileSurvey.ts"
 import * as Owner from "./Owner.ts"
 import * as SandboxLabels from "./SandboxLabels.ts"
 import { type LeaseStoreFailed, UidLeases } from "./UidLease.ts"
@@ -61,9 +68,13 @@ export interface ReconcileOptions {
   /** The journal of this process: its open streams are in use, its closed ones are not. */
   readonly own?: Journal["Service"]
   readonly pendingUndos?: PendingUndos
+  /** Look at what this process made and at its journal, and at nothing else. */
+  readonly only?: Ward
   /** Wait for creates in doubt to be decided, at most for one create deadline. Default false. */
   readonly settle?: boolean
 }
+
+export type { Ward }
 
 export type ReconcileError = CallError | JournalUnavailable | LeaseStoreFailed
 
@@ -144,8 +155,9 @@ const round = Effect.fnUntraced(function* (
   engineId: string,
   options: ReconcileOptions
 ): Effect.fn.Return<ReconcileReport, ReconcileError, FileSystem> {
-  const { dryRun, own } = options
-  const { orphans, foreign } = yield* survey(tools, own)
+  const { dryRun, own, only } = options
+  const { orphans, foreign, streams } = yield* survey(tools, own, only)
+  const settleTools = { ...tools, streams }
   const { deserted, busy } = yield* journalsOf(orphans, options)
   const isMine = ({ journal, journalPath }: SurveyedObject) => journal === own?.id || !busy.has(journalPath)
   // Before the sandboxes whose cgroups they are nested in, which go with their streams.
@@ -154,9 +166,9 @@ const round = Effect.fnUntraced(function* (
   )
   const first = dryRun ? { names: [], failures: [] } : yield* removeAll(tools, sidecars)
   const dead = yield* Effect.forEach(deserted, (path) =>
-    (dryRun ? look : adopt)(tools, path, engineId, options.pendingUndos)
+    (dryRun ? look : adopt)(settleTools, path, engineId, options.pendingUndos)
   )
-  const inherited = own === undefined ? [] : [yield* continueOwn(tools, own, engineId, dryRun)]
+  const inherited = own === undefined ? [] : [yield* continueOwn(settleTools, own, engineId, dryRun)]
   const findings: ReadonlyArray<JournalFindings> = [...dead, ...inherited]
   const inDoubt = findings.flatMap((finding) => finding.inDoubt)
   const doubted = new Set(inDoubt.map(({ stream }) => stream))
@@ -183,16 +195,18 @@ const round = Effect.fnUntraced(function* (
  */
 const journalsOf = Effect.fnUntraced(function* (orphans: ReadonlyArray<SurveyedObject>, options: ReconcileOptions) {
   const fs = yield* FileSystem
-  const inDirectories = yield* Effect.forEach(options.runDirectories ?? [], (directory) =>
+  const { only, runDirectories = [] } = options
+  const inDirectories = yield* Effect.forEach(runDirectories, (directory) =>
     fs.readDirectory(directory).pipe(
       Effect.map((names) => names.map((name) => `${directory}/${name}/journal.sqlite`)),
       Effect.orElseSucceed(() => [])
     )
   )
+  const named = only === undefined ? inDirectories.flat() : [only.journalPath]
   const deserted = new Set<string>()
   const busy = new Set<string>()
   const others = orphans.filter((object) => object.journal !== options.own?.id)
-  for (const path of new Set([...others.map((object) => object.journalPath), ...inDirectories.flat()])) {
+  for (const path of new Set([...others.map((object) => object.journalPath), ...named])) {
     // One journal may be reached by several paths, such as the link to the last run.
     const real = yield* fs.realPath(path).pipe(Effect.orElseSucceed(() => ""))
     if (real === "" || !path.startsWith("/")) continue
@@ -202,28 +216,30 @@ const journalsOf = Effect.fnUntraced(function* (orphans: ReadonlyArray<SurveyedO
   return { deserted: [...deserted], busy }
 })
 
+type RemoveError = CallError | EngineConflict
+
 const removeCgroups = (objects: ReadonlyArray<SurveyedObject>) => {
   for (const { kind, id } of objects) if (kind === "container") removeEmptyCgroups(id)
 }
-
-const order: Record<SurveyedObject["kind"], number> = { container: 0, network: 1, volume: 2, image: 3 }
 
 /** Containers first: they hold the others. Most of it is gone already, with its stream; absent is success. */
 const removeAll = Effect.fnUntraced(function* (tools: SurveyTools, objects: ReadonlyArray<SurveyedObject>) {
   const names: Array<string> = []
   const failures: Array<string> = []
-  for (const object of [...objects].sort((a, b) => order[a.kind] - order[b.kind])) {
-    yield* removeOne(tools, object).pipe(
-      Effect.match({
-        onSuccess: () => void names.push(object.name),
-        onFailure: (error) => void failures.push(error.message)
-      })
+  const removeEach = (kind: SurveyedObject["kind"], remove: (id: string) => Effect.Effect<void, RemoveError>) =>
+    Effect.forEach(
+      objects.filter((object) => object.kind === kind),
+      ({ id, name }) =>
+        Effect.match(remove(id), {
+          onSuccess: () => void names.push(name),
+          onFailure: (error) => void failures.push(error.message)
+        }),
+      { ...parallel, discard: true }
     )
-  }
-  return { names, failures }
+  yield* removeEach("container", tools.engine.removeContainer)
+  yield* removeEach("network", tools.engine.removeNetwork)
+  const workspaces = objects.flatMap(({ kind, name }) => (kind === "volume" || kind === "image" ? [name] : []))
+  const left = yield* tools.workspaces.removeAll(workspaces)
+  names.push(...workspaces.filter((name) => !left.has(name)))
+  return { names, failures: [...failures, ...left.values()] }
 })
-
-const removeOne = (tools: SurveyTools, { kind, id, name }: SurveyedObject) => {
-  if (kind === "container") return tools.engine.removeContainer(id)
-  return kind === "network" ? tools.engine.removeNetwork(id) : tools.workspaces.remove(name)
-}

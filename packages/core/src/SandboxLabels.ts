@@ -67,8 +67,7 @@ export const objectName = (journalId: string, sandboxId: string, attempt: number
   `${objectPrefix(journalId)}${sandboxId}-${attempt}`
 
 /** The workspace outlives attempts, so its name has none. */
-export const volumeName = (journalId: string, sandboxId: string): string =>
-  `${objectPrefix(journalId)}${sandboxId}-ws`
+export const volumeName = (journalId: string, sandboxId: string): string => `${objectPrefix(journalId)}${sandboxId}-ws`
 
 /** Filter that matches every object of ours; add {@link keys}.journal with a value for one journal's. */
 export const ours: Readonly<Record<string, string>> = { [keys.journal]: "" }

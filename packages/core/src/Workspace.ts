@@ -71,6 +71,8 @@ export class Workspaces extends Context.Service<
     readonly create: (request: WorkspaceRequest) => Effect.Effect<VolumeSummary, CreateError>
     /** Volume, loop device, image; absent is success. The volume must not be in use. */
     readonly remove: (volume: string) => Effect.Effect<void, RemoveError>
+    /** As `remove` of each, with one look at the loop devices for all. Resolves to those that are left, with the reason. */
+    readonly removeAll: (volumes: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, string>>
     /** Names of volumes of this engine whose image or loop device exists on this machine, wanted or not. */
     readonly images: Effect.Effect<ReadonlyArray<string>>
   }
@@ -99,6 +101,7 @@ export const layer: Layer.Layer<Workspaces, CallError, Engine | StateDir | FileS
         choose: (requested) => choose(place, requested),
         create: (request) => create(place, request),
         remove: (volume) => remove(place, volume),
+        removeAll: (volumes) => removeAll(place, volumes),
         images: images(place)
       })
     })
@@ -155,15 +158,38 @@ const makeVolume = (place: Place, spec: Parameters<Engine["Service"]["createVolu
 const remove = Effect.fnUntraced(function* (place: Place, volume: string): Effect.fn.Return<void, RemoveError> {
   yield* place.engine.removeVolume(volume)
   // Also for memory workspaces and refused ones: nothing to find costs one look.
-  yield* LoopVolume.detach(place.host, imageOf(place, volume)).pipe(
-    Effect.mapError(({ detail }) => new WorkspaceFailed({ operation: "remove", volume, detail }))
+  const left = yield* LoopVolume.detachAll(place.host, place.directory, [imageOf(place, volume)])
+  for (const detail of left.values()) return yield* new WorkspaceFailed({ operation: "remove", volume, detail })
+})
+
+/** What a 20.10 engine removes at a time. */
+const parallel = { concurrency: 8 } as const
+
+const removeAll = Effect.fnUntraced(function* (place: Place, volumes: ReadonlyArray<string>) {
+  const left = new Map<string, string>()
+  const removeOne = (volume: string) =>
+    Effect.match(place.engine.removeVolume(volume), {
+      onSuccess: () => undefined,
+      onFailure: (error) => void left.set(volume, error.message)
+    })
+  yield* Effect.forEach(volumes, removeOne, { ...parallel, discard: true })
+  const free = volumes.filter((volume) => !left.has(volume))
+  const held = yield* LoopVolume.detachAll(
+    place.host,
+    place.directory,
+    free.map((volume) => imageOf(place, volume))
   )
+  for (const volume of free) {
+    const detail = held.get(imageOf(place, volume))
+    if (detail !== undefined) left.set(volume, new WorkspaceFailed({ operation: "remove", volume, detail }).message)
+  }
+  return left
 })
 
 const images = (place: Place) =>
   Effect.gen(function* () {
     const files = yield* place.host.fs.readDirectory(place.directory).pipe(Effect.orElseSucceed(() => []))
-    const loops = yield* LoopVolume.list(place.host, place.directory)
+    const loops = yield* LoopVolume.list(place.directory)
     const names = [...files, ...loops.map((loop) => loop.image.slice(place.directory.length + 1))]
     return [...new Set(names.filter((name) => name.endsWith(".img")).map((name) => name.slice(0, -4)))]
   })

@@ -44,8 +44,16 @@ const counting = (events: Stream.Stream<never, EngineUnavailable>, fails: boolea
     listVolumes: () => Effect.succeed([]),
     listNetworks: () => Effect.succeed([])
   })
-  const leases = Layer.mock(UidLeases, { list: Effect.succeed([]), recover: Effect.succeed([]) })
-  const workspaces = Layer.mock(Workspaces, { diskObstacle: undefined, images: Effect.succeed([]) })
+  const leases = Layer.mock(UidLeases, {
+    list: Effect.succeed([]),
+    boots: Effect.succeed([]),
+    recover: Effect.succeed([])
+  })
+  const workspaces = Layer.mock(Workspaces, {
+    diskObstacle: undefined,
+    images: Effect.succeed([]),
+    removeAll: () => Effect.succeed(new Map())
+  })
   const layer = Reconciler.layer.pipe(Layer.provide(Layer.mergeAll(engine, leases, workspaces, NodeServices.layer)))
   return { seen, layer }
 }

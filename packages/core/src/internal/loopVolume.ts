@@ -2,6 +2,7 @@
  * ext4 images attached to loop devices: make, find and take apart. What exists is read from the kernel
  * (/sys/block/loopN/loop/backing_file), so that a process without memory can clean up after a dead one.
  */
+import * as fs from "node:fs"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { FileSystem } from "effect/FileSystem"
@@ -76,51 +77,67 @@ export const attach = Effect.fnUntraced(function* (
 /** The kernel appends this to the path of an image that was unlinked while attached. */
 const deletedSuffix = " (deleted)"
 
-/** Attached devices whose image lies below `directory`. */
-export const list = (host: Host, directory: string): Effect.Effect<ReadonlyArray<LoopDevice>> =>
-  Effect.gen(function* () {
-    const names = yield* host.fs.readDirectory("/sys/block")
-    const found = yield* Effect.forEach(
-      names.filter((name) => name.startsWith("loop")),
-      (name) =>
-        host.fs.readFileString(`/sys/block/${name}/loop/backing_file`).pipe(
-          Effect.map((text): ReadonlyArray<LoopDevice> => {
-            const image = text.trim().replace(deletedSuffix, "")
-            return image.startsWith(`${directory}/`) ? [{ device: `/dev/${name}`, image }] : []
-          }),
-          // Not attached, or gone between listing and reading.
-          Effect.orElseSucceed(() => [])
-        ),
-      { concurrency: 16 }
-    )
-    return found.flat()
+/** Attached devices whose image lies below `directory`. Read at once, in a millisecond or two: through a thread pool it takes ten times that. */
+export const list = (directory: string): Effect.Effect<ReadonlyArray<LoopDevice>> =>
+  Effect.sync(() =>
+    namesBelow("/sys/block")
+      .filter((name) => name.startsWith("loop"))
+      .flatMap((name) => {
+        const image = backingFile(name)
+        return image.startsWith(`${directory}/`) ? [{ device: `/dev/${name}`, image }] : []
+      })
+  )
+
+const namesBelow = (directory: string): ReadonlyArray<string> => {
+  try {
+    return fs.readdirSync(directory)
+  } catch {
     // No /sys/block: no loop devices.
-  }).pipe(Effect.orElseSucceed(() => []))
+    return []
+  }
+}
+
+const backingFile = (name: string): string => {
+  try {
+    return fs.readFileSync(`/sys/block/${name}/loop/backing_file`, "utf8").trim().replace(deletedSuffix, "")
+  } catch {
+    // Not attached, or gone between listing and reading.
+    return ""
+  }
+}
 
 const detachScript = `PATH="$PATH:/usr/sbin:/sbin"; status=0; for device; do losetup -d "$device" || status=$?; done; exit $status`
 
-/** Detaches every device of the image and unlinks it. Absent is success; fails when the kernel still holds it after 5 s. */
-export const detach = Effect.fnUntraced(function* (
+/**
+ * Detaches every device of the images, which lie in one directory, and unlinks them. Absent is success; resolves to those that the
+ * kernel still holds after 5 s, or that cannot be unlinked, with the reason.
+ */
+export const detachAll = Effect.fnUntraced(function* (
   host: Host,
-  image: string
-): Effect.fn.Return<{ readonly devices: ReadonlyArray<string> }, LoopFailure> {
-  const directory = image.slice(0, image.lastIndexOf("/"))
-  const attached = Effect.map(list(host, directory), (loops) => loops.filter((loop) => loop.image === image))
+  directory: string,
+  images: ReadonlyArray<string>
+): Effect.fn.Return<ReadonlyMap<string, string>> {
+  const wanted = new Set(images)
+  const attached = Effect.map(list(directory), (loops) => loops.filter((loop) => wanted.has(loop.image)))
+  const left = new Map<string, string>()
   const loops = yield* attached
   if (loops.length > 0) {
-    const devices = loops.map((loop) => loop.device)
-    const result = yield* runScript(host.spawner, detachScript, devices)
+    const result = yield* runScript(
+      host.spawner,
+      detachScript,
+      loops.map((loop) => loop.device)
+    )
     // A device in use is detached by the kernel on its last close, which follows the engine's unmount.
-    const left = yield* attached.pipe(
+    yield* attached.pipe(
       Effect.repeat({ schedule: Schedule.spaced("20 millis"), until: (rest) => rest.length === 0 }),
       Effect.timeoutOption("5 seconds")
     )
-    if (left._tag === "None") {
-      return yield* new LoopFailure({ detail: `${devices.join(", ")} still in use: ${result.stderr.trim()}` })
-    }
+    for (const { image, device } of yield* attached) left.set(image, `${device} still in use: ${result.stderr.trim()}`)
   }
-  yield* host.fs
-    .remove(image, { force: true })
-    .pipe(Effect.mapError((error) => new LoopFailure({ detail: `unlink ${image}: ${error.message}` })))
-  return { devices: loops.map((loop) => loop.device) }
+  for (const image of images) {
+    if (left.has(image)) continue
+    const unlinked = yield* Effect.result(host.fs.remove(image, { force: true }))
+    if (unlinked._tag === "Failure") left.set(image, `unlink ${image}: ${unlinked.failure.message}`)
+  }
+  return left
 })

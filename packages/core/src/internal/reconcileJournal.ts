@@ -15,8 +15,17 @@ import * as RunEvent from "../RunEvent.ts"
 import { category } from "../SandboxEvent.ts"
 import * as SandboxLabels from "../SandboxLabels.ts"
 import { type PendingUndos, runUndoPlan } from "../UndoRunner.ts"
-import { load, settle, standing, type StreamState } from "./reconcileStream.ts"
-import type { SurveyTools } from "./reconcileSurvey.ts"
+import {
+  close,
+  empty,
+  type Emptied,
+  load,
+  type SettleError,
+  type SettleTools,
+  standing,
+  type StreamState
+} from "./reconcileStream.ts"
+import { parallel } from "./reconcileSurvey.ts"
 
 export interface JournalFindings {
   readonly journalPath: string
@@ -31,7 +40,7 @@ export interface JournalFindings {
   readonly failures: ReadonlyArray<string>
 }
 
-const empty = (journalPath: string): JournalFindings => ({
+const nothing = (journalPath: string): JournalFindings => ({
   journalPath,
   inDoubt: [],
   settled: [],
@@ -52,13 +61,15 @@ interface Sorted {
 
 /** Which open streams are to be settled now, and which later. */
 const sort = Effect.fnUntraced(function* (
-  tools: SurveyTools,
+  tools: SettleTools,
   journalPath: string,
   engineId: string,
   streams: ReadonlyArray<StreamState>
 ) {
-  const judged = yield* Effect.forEach(streams, (stream) =>
-    Effect.map(standing(tools, stream, engineId), (side) => ({ stream, side }))
+  const judged = yield* Effect.forEach(
+    streams,
+    (stream) => Effect.map(standing(tools, stream, engineId), (side) => ({ stream, side })),
+    parallel
   )
   const of = (side: string) => judged.filter((each) => each.side === side).map((each) => each.stream)
   return {
@@ -78,7 +89,7 @@ const guarded = <E extends { readonly _tag: string; readonly message: string }, 
 ): Effect.Effect<JournalFindings, never, R> =>
   findings.pipe(
     Effect.catch((error) =>
-      Effect.succeed({ ...empty(journalPath), failures: error._tag === "JournalLocked" ? [] : [error.message] })
+      Effect.succeed({ ...nothing(journalPath), failures: error._tag === "JournalLocked" ? [] : [error.message] })
     )
   )
 
@@ -94,25 +105,27 @@ const opened = <A, E, E2>(
 
 /** Reads only. */
 export const look = (
-  tools: SurveyTools,
+  tools: SettleTools,
   journalPath: string,
   engineId: string,
   pendingUndos: PendingUndos | undefined
 ): Effect.Effect<JournalFindings> =>
   guarded(
     journalPath,
-    opened(({ layerReader }) => layerReader(journalPath), (journal) =>
-      Effect.gen(function* () {
-        const { inDoubt } = yield* sort(tools, journalPath, engineId, yield* openStreams(journal))
-        const pending = pendingUndos === undefined ? [] : yield* pendingUndos(journal)
-        return { ...empty(journalPath), inDoubt, undone: pending.map(({ id }) => id) }
-      })
+    opened(
+      ({ layerReader }) => layerReader(journalPath),
+      (journal) =>
+        Effect.gen(function* () {
+          const { inDoubt } = yield* sort(tools, journalPath, engineId, yield* openStreams(journal))
+          const pending = pendingUndos === undefined ? [] : yield* pendingUndos(journal)
+          return { ...nothing(journalPath), inDoubt, undone: pending.map(({ id }) => id) }
+        })
     )
   )
 
 /** Takes the journal over under a new epoch, if there is anything to do in it. */
 export const adopt = (
-  tools: SurveyTools,
+  tools: SettleTools,
   journalPath: string,
   engineId: string,
   pendingUndos: PendingUndos | undefined
@@ -125,14 +138,18 @@ export const adopt = (
     if (closed) return work
     return yield* guarded(
       journalPath,
-      opened(({ layerWriter }) => layerWriter(journalPath), (journal) =>
-        takeOver(tools, journal, journalPath, engineId, pendingUndos)
+      opened(
+        ({ layerWriter }) => layerWriter(journalPath),
+        (journal) => takeOver(tools, journal, journalPath, engineId, pendingUndos)
       )
     )
   })
 
 const hasNothingOpen = (path: string, knowsUndos: boolean) =>
-  opened(({ layerReader }) => layerReader(path), (journal) => journal.streams({ open: true })).pipe(
+  opened(
+    ({ layerReader }) => layerReader(path),
+    (journal) => journal.streams({ open: true })
+  ).pipe(
     Effect.map((streams) => streams.every(({ name }) => !knowsUndos && !isOurs(name))),
     Effect.orElseSucceed(() => false)
   )
@@ -141,7 +158,7 @@ const hasNothingOpen = (path: string, knowsUndos: boolean) =>
 const isOurs = (name: StreamName) => categoryOf(name) === category || categoryOf(name) === RunEvent.category
 
 const takeOver = Effect.fnUntraced(function* (
-  tools: SurveyTools,
+  tools: SettleTools,
   journal: Journal["Service"],
   journalPath: string,
   engineId: string,
@@ -190,31 +207,43 @@ const closeOthers = Effect.fnUntraced(function* (journal: Journal["Service"]) {
   return others.map(({ name }) => name)
 })
 
+/** In step, so that the loop devices of all are looked at once: container by container, all workspaces, stream by stream. */
 const settleAll = Effect.fnUntraced(function* (
-  tools: SurveyTools,
+  tools: SettleTools,
   journal: Journal["Service"],
   streams: ReadonlyArray<StreamState>
 ) {
   const settled: Array<string> = []
   const removed: Array<string> = []
   const failures: Array<string> = []
-  for (const stream of streams) {
-    yield* settle(tools, journal, stream).pipe(
-      Effect.match({
-        onSuccess: (objects) => {
-          settled.push(stream.stream)
-          removed.push(...objects)
-        },
-        onFailure: (error) => void failures.push(`${stream.stream}: ${error.message}`)
-      })
-    )
-  }
+  const tell = <A>(stream: string, step: Effect.Effect<A, SettleError>, done: (value: A) => void) =>
+    Effect.match(step, {
+      onSuccess: done,
+      onFailure: (error) => void failures.push(`${stream}: ${error.message}`)
+    })
+  const emptied: Array<Emptied> = []
+  yield* Effect.forEach(
+    streams,
+    (found) => tell(found.stream, empty(tools, journal, found), (one) => void emptied.push(one)),
+    { ...parallel, discard: true }
+  )
+  const left = yield* tools.workspaces.removeAll(emptied.flatMap(({ volume }) => volume ?? []))
+  for (const reason of left.values()) failures.push(reason)
+  yield* Effect.forEach(
+    emptied.filter(({ volume }) => volume === undefined || !left.has(volume)),
+    (one) =>
+      tell(one.stream, close(tools, one), (objects) => {
+        settled.push(one.stream)
+        removed.push(...objects)
+      }),
+    { ...parallel, discard: true }
+  )
   return { settled, removed, failures }
 })
 
 /** A journal that this process took over from a dead one may hold streams of that one. */
 export const continueOwn = (
-  tools: SurveyTools,
+  tools: SettleTools,
   own: Journal["Service"],
   engineId: string,
   dryRun: boolean
@@ -223,8 +252,8 @@ export const continueOwn = (
   return Effect.gen(function* () {
     const inherited = yield* Effect.filter(yield* openStreams(own), ({ state }) => isInherited(state, tools.self))
     const { toSettle, inDoubt } = yield* sort(tools, journalPath, engineId, inherited)
-    if (dryRun) return { ...empty(journalPath), inDoubt }
-    return { ...empty(journalPath), inDoubt, ...(yield* settleAll(tools, own, toSettle)) }
+    if (dryRun) return { ...nothing(journalPath), inDoubt }
+    return { ...nothing(journalPath), inDoubt, ...(yield* settleAll(tools, own, toSettle)) }
   }).pipe((findings) => guarded(journalPath, findings))
 }
 

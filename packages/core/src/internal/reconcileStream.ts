@@ -7,9 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { initial, isTerminal, type LifecycleState } from "../LifecycleState.ts"
 import { SandboxEvents } from "../SandboxEvent.ts"
+import * as SandboxLabels from "../SandboxLabels.ts"
 import { evolve } from "../SandboxLifecycle.ts"
 import type { LeaseStoreFailed } from "../UidLease.ts"
-import type { WorkspaceFailed } from "../Workspace.ts"
 import type { SurveyTools } from "./reconcileSurvey.ts"
 import { engineLabel } from "./sandboxBirth.ts"
 import * as Recorder from "./sandboxRecorder.ts"
@@ -39,59 +39,115 @@ export const load = (
     )
   )
 
-const inspectOf = (tools: SurveyTools, state: LifecycleState) => {
+/** What a stream is settled with. */
+export interface SettleTools extends SurveyTools {
+  /** Streams of the labelled objects that the engine listed, by the objects' names. */
+  readonly streams: ReadonlyMap<string, string>
+}
+
+/** The container that bears the stream's own label; one that merely has its name is somebody else's. */
+const inspectOf = (tools: SurveyTools, { stream, state }: StreamState) => {
   const reference = state.containerId ?? state.create?.containerName
-  return reference === undefined
-    ? Effect.undefined
-    : tools.engine.inspectContainer(reference).pipe(Effect.catchTag("ObjectNotFound", () => Effect.undefined))
+  if (reference === undefined) return Effect.undefined
+  return tools.engine.inspectContainer(reference).pipe(
+    Effect.map((found) => (found.labels[SandboxLabels.keys.stream] === stream ? found : undefined)),
+    Effect.catchTag("ObjectNotFound", () => Effect.undefined)
+  )
 }
 
 /** A create without an answer may still happen until its deadline (moby#24858): until then, absence proves nothing. */
 export const standing = Effect.fnUntraced(function* (
   tools: SurveyTools,
-  { state }: StreamState,
+  found: StreamState,
   engineId: string
 ): Effect.fn.Return<Standing, CallError> {
+  const { state } = found
   const { create } = state
   if (create === undefined) return "settle"
   if ((create.labels[engineLabel] ?? engineId) !== engineId) return "elsewhere"
   if (state.createdAtMillis !== undefined) return "settle"
-  const present = (yield* inspectOf(tools, state)) !== undefined
+  const present = (yield* inspectOf(tools, found)) !== undefined
   const now = yield* Clock.currentTimeMillis
   return present || now >= create.deadlineMillis ? "settle" : "in-doubt"
 })
 
-export type SettleError = CallError | EngineConflict | WorkspaceFailed | LeaseStoreFailed | AppendError
+export type SettleError = CallError | EngineConflict | LeaseStoreFailed | AppendError
 
-/** Names of what was removed. Safe to repeat: a stream whose settling was cut short is settled by the next one. */
-export const settle = Effect.fnUntraced(function* (
-  tools: SurveyTools,
+/** A stream whose container is gone, and whose removal is on record as intended. */
+export interface Emptied {
+  readonly stream: string
+  readonly recorder: Recorder.Recorder
+  /** Names of what was removed so far. */
+  readonly objects: ReadonlyArray<string>
+  /** The workspace that is to be removed next, unless its name is somebody else's. */
+  readonly volume: string | undefined
+}
+
+/** First half. Safe to repeat: a stream whose settling was cut short is settled by the next one. */
+export const empty = Effect.fnUntraced(function* (
+  tools: SettleTools,
   journal: Journal["Service"],
-  { stream, state, version }: StreamState
-): Effect.fn.Return<ReadonlyArray<string>, SettleError> {
-  const sandboxId = stream.slice(stream.indexOf("/") + 1)
-  const recorder = yield* Recorder.make(journal, sandboxId, { state, version })
-  const inspect = yield* inspectOf(tools, state)
+  found: StreamState
+): Effect.fn.Return<Emptied, SettleError> {
+  const { stream } = found
+  const recorder = yield* Recorder.make(journal, idOf(stream), found)
+  const inspect = yield* inspectOf(tools, found)
   yield* Recorder.observe(recorder, inspect)
+  yield* loseExecs(tools, recorder)
   const atMillis = yield* Clock.currentTimeMillis
-  for (const execKey of Object.keys(recorder.state().openExecs)) {
-    yield* recorder.report({ _tag: "ExecLost", atMillis, execKey, reason: "its owner died" })
-  }
-  const objects: Array<string> = []
   const { create } = recorder.state()
   if (!isTerminal(recorder.state()) && create !== undefined) {
     yield* Effect.ignore(recorder.submit({ _tag: "Remove", atMillis, reason: "its owner died" }), { log: "Warn" })
   }
-  if (inspect !== undefined) {
-    yield* tools.engine.removeContainer(inspect.id)
-    objects.push(inspect.name)
+  if (inspect !== undefined) yield* tools.engine.removeContainer(inspect.id)
+  const volume = create?.volumeName
+  const isOurs = volume !== undefined && (yield* isFreeOrOurs(tools, volume, stream))
+  return {
+    stream,
+    recorder,
+    objects: inspect === undefined ? [] : [inspect.name],
+    volume: isOurs ? volume : undefined
   }
-  if (create !== undefined) {
-    yield* tools.workspaces.remove(create.volumeName)
-    objects.push(create.volumeName)
-    yield* tools.leases.release(create.uid, sandboxId)
-  }
-  const now = yield* Clock.currentTimeMillis
-  yield* recorder.report({ _tag: "OrphanReaped", atMillis: now, reason: "its owner died", objects })
-  return objects
 })
+
+/** Second half, once the workspace is gone. Resolves to the names of all that was removed. */
+export const close = Effect.fnUntraced(function* (
+  tools: SettleTools,
+  { stream, recorder, objects, volume }: Emptied
+): Effect.fn.Return<ReadonlyArray<string>, SettleError> {
+  const { create } = recorder.state()
+  if (create !== undefined) yield* tools.leases.release(create.uid, idOf(stream))
+  const all = volume === undefined ? objects : [...objects, volume]
+  const atMillis = yield* Clock.currentTimeMillis
+  yield* recorder.report({ _tag: "OrphanReaped", atMillis, reason: "its owner died", objects: all })
+  return all
+})
+
+const idOf = (stream: string): string => stream.slice(stream.indexOf("/") + 1)
+
+/** Whoever waited for them is dead. Asked before the container goes, because the engine forgets its execs with it. */
+const loseExecs = Effect.fnUntraced(function* (tools: SettleTools, recorder: Recorder.Recorder) {
+  for (const [execKey, { execId }] of Object.entries(recorder.state().openExecs)) {
+    const state =
+      execId === undefined
+        ? undefined
+        : yield* Effect.catchTag(tools.engine.inspectExec(execId), "ObjectNotFound", () => Effect.undefined)
+    const exitCode = state?.running === false ? state.exitCode : undefined
+    yield* recorder.report({
+      _tag: "ExecLost",
+      atMillis: yield* Clock.currentTimeMillis,
+      execKey,
+      reason: "its owner died",
+      ...(exitCode === undefined ? {} : { exitCode })
+    })
+  }
+})
+
+/** No volume has that name, or the one that has it bears the stream's label. */
+const isFreeOrOurs = (tools: SettleTools, volume: string, stream: string) =>
+  tools.streams.get(volume) === stream
+    ? Effect.succeed(true)
+    : tools.engine.inspectVolume(volume).pipe(
+        Effect.map(({ labels }) => labels[SandboxLabels.keys.stream] === stream),
+        Effect.catchTag("ObjectNotFound", () => Effect.succeed(true))
+      )
