@@ -179,20 +179,23 @@ const envelope: Law = Effect.gen(function* () {
 
 const brokenRequests: Law = Effect.gen(function* () {
   const journal = yield* Journal.Journal
-  const append = (encoded: EncodedEvent, causation?: number) =>
-    Effect.exit(journal.append(a, [encoded], { expected: Journal.any, causation }))
+  const append = (encoded: EncodedEvent, causation?: number, more?: Partial<Journal.AppendOptions>) =>
+    Effect.exit(journal.append(a, [encoded], { expected: Journal.any, causation, ...more }))
   const exits = yield* Effect.all(
     [
       append({ ...event(1), schemaVersion: 0.5 }),
       append({ ...event(1), schemaVersion: 0 }),
       append(event(1), 1.5),
+      append(event(1, "nul\0")),
+      append(event(1), undefined, { commandId: "nul\0" }),
+      append(event(1), undefined, { correlation: "half \ud800" }),
       append(event(1))
     ],
     { concurrency: "unbounded" }
   )
   assert.deepStrictEqual(
     exits.map((exit) => Exit.isFailure(exit) && Cause.hasDies(exit.cause)),
-    [true, true, true, false]
+    [true, true, true, true, true, true, false]
   )
   assert.strictEqual(yield* journal.head, 1)
 })

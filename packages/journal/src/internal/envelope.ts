@@ -8,13 +8,19 @@ import { categoryOf, JournalUnavailable } from "../Journal.ts"
 import type { Append } from "./decideAppend.ts"
 import type { Row } from "./storage.ts"
 
+/** Throws on text that not every storage keeps as it is: PostgreSQL refuses NUL, and UTF-8 has no lone surrogates. */
+export const storable = (what: string, text: string): string => {
+  if (text.includes("\0") || !text.isWellFormed()) throw new Error(`${what} ${JSON.stringify(text)} cannot be stored`)
+  return text
+}
+
 /** Throws on what the types cannot exclude: it would otherwise fail a whole batch of innocent neighbours. */
 export const toTexts = (events: ReadonlyArray<EncodedEvent>): Append["events"] =>
   events.map(({ type, schemaVersion, payload }) => {
     const text: string | undefined = JSON.stringify(payload)
     if (text === undefined) throw new Error(`the payload of ${type} is not JSON`)
     if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1) throw new Error(`${type} has no schema version`)
-    return { type, schemaVersion, payload: text }
+    return { type: storable("the type", type), schemaVersion, payload: text }
   })
 
 /** What a command id stands for: the events and whether they close the stream, not the expectation. */

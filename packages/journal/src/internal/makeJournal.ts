@@ -6,7 +6,7 @@ import type { AnyProjection } from "../Projection.ts"
 import type { Append, Refusal } from "./decideAppend.ts"
 import { decideAppends, needAppends } from "./decideAppend.ts"
 import { makeDocuments } from "./documents.ts"
-import { contentOf, matches, toRecorded, toTexts } from "./envelope.ts"
+import { contentOf, matches, storable, toRecorded, toTexts } from "./envelope.ts"
 import { sha256 } from "./hashChain.ts"
 import type { Hub } from "./hub.ts"
 import { foldInline, needInline } from "./inline.ts"
@@ -79,7 +79,11 @@ const toAppend = ({ stream, events: encoded, options }: AppendItem): Append => {
   const { commandId, expected, causation, correlation, closes = false } = options
   const events = toTexts(encoded)
   if (causation !== undefined && !Number.isSafeInteger(causation)) throw new Error("a causation is a position")
-  const command = commandId === undefined ? undefined : { id: commandId, digest: sha256(contentOf(events, closes)) }
+  if (correlation !== undefined) storable("the correlation", correlation)
+  const command =
+    commandId === undefined
+      ? undefined
+      : { id: storable("the command id", commandId), digest: sha256(contentOf(events, closes)) }
   return { stream, events, expected, command, causation, correlation, closes, whenClosed: "refuse" }
 }
 
