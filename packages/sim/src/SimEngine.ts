@@ -17,6 +17,7 @@ import { strike } from "./internal/engine/lifecycle.ts"
 import { findContainer } from "./internal/engine/lookup.ts"
 import * as Networks from "./internal/engine/networks.ts"
 import { restart } from "./internal/engine/restart.ts"
+import { inWorld } from "./internal/engine/wire.ts"
 import * as Volumes from "./internal/engine/volumes.ts"
 import type { Client, Image, World } from "./internal/engine/world.ts"
 import { make as makeWorld } from "./internal/engine/world.ts"
@@ -163,15 +164,7 @@ export const make = Effect.fnUntraced(function* (options: SimEngineOptions = {})
     connect,
     faults: world.faults,
     view: () => viewOf(world),
-    restart: ({ downMillis = 0 } = {}) =>
-      Effect.callback<void>((resume) => {
-        world.fork(
-          Effect.andThen(
-            restart(world, downMillis),
-            Effect.sync(() => resume(Effect.void))
-          )
-        )
-      }),
+    restart: ({ downMillis = 0 } = {}) => inWorld(world, restart(world, downMillis)),
     cutEvents: () => {
       for (const { connection } of world.subscribers) connection.sever()
     },

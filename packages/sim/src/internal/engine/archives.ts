@@ -1,16 +1,16 @@
 /** Tar in and out of a container, running or not. A reader holds the container's lock until it is done or dropped, as in moby. */
-import type { CallError } from "@sbx/engine/EngineError"
 import { InvalidRequest, ObjectNotFound } from "@sbx/engine/EngineError"
 import type { PathStat } from "@sbx/engine/Engine"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import type { Connection } from "./feed.ts"
 import type { Place } from "./fileTree.ts"
 import { drop, ensureFolders, nameOf, normal, parentOf, resolve, walk } from "./fileTree.ts"
 import { container, withContainer } from "./lookup.ts"
 import * as Tar from "./tar.ts"
 import { viewArchived } from "./views.ts"
-import type { Client, Container, Job, World } from "./world.ts"
-import { connectionLost, openConnection } from "./world.ts"
+import type { Container, Job, World } from "./world.ts"
+import { connectionLost } from "./world.ts"
 
 const noPath = (operation: string, id: string, path: string) =>
   new ObjectNotFound({ operation, kind: "path", id: `${id}:${path}` })
@@ -29,33 +29,21 @@ const pack = (world: World, found: Container, place: Place): ReadonlyArray<Uint8
   return Array.from({ length: count }, (_, index) => bytes.subarray(index * chunkBytes, (index + 1) * chunkBytes))
 }
 
-export interface OpenArchive {
-  readonly chunks: Stream.Stream<Uint8Array, CallError>
-  readonly drop: () => void
-}
-
-/** Takes the lock and keeps it: the caller's `drop`, or the loss of its connection, gives it back. */
-export const get = (world: World, client: Client, job: Job, id: string, path: string) =>
+/** Takes the lock and gives it back when the connection goes. */
+export const get = (world: World, connection: Connection, job: Job, id: string, path: string) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const { operation } = job
       const found = yield* container(world, operation, id)
       yield* restore(found.lock.take(1))
+      connection.hold(() => world.fork(found.lock.release(1)))
       const place = resolve(viewArchived(world, found), normal(path), false)
-      if (place?.node === undefined) {
-        yield* found.lock.release(1)
-        return yield* noPath(operation, id, path)
-      }
-      const connection = openConnection(world, client, () => world.fork(found.lock.release(1)))
-      yield* restore(job.work).pipe(Effect.onInterrupt(() => Effect.sync(() => connection.drop())))
+      if (place?.node === undefined) return yield* noPath(operation, id, path)
+      yield* restore(job.work)
       const lost = connectionLost(world, operation, "simulated: the connection was cut")
-      const open: OpenArchive = {
-        chunks: Stream.fromIterable(pack(world, found, place), { chunkSize: 1 }).pipe(
-          Stream.mapEffect((chunk) => (connection.cut ? Effect.fail(lost) : Effect.succeed(chunk)))
-        ),
-        drop: () => connection.drop()
-      }
-      return open
+      return Stream.fromIterable(pack(world, found, place), { chunkSize: 1 }).pipe(
+        Stream.mapEffect((chunk) => (connection.cut ? Effect.fail(lost) : Effect.succeed(chunk)))
+      )
     })
   )
 

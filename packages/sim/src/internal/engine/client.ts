@@ -10,6 +10,7 @@ import * as Archives from "./archives.ts"
 import { create } from "./create.ts"
 import { subscribe } from "./eventLog.ts"
 import * as Execs from "./execs.ts"
+import type { Connection } from "./feed.ts"
 import { follow } from "./feed.ts"
 import * as Images from "./images.ts"
 import * as Inspects from "./inspects.ts"
@@ -29,6 +30,13 @@ type Ask = <A, E>(
   handle: (job: Job) => Effect.Effect<A, E>,
   timeoutMillis?: Request<A, E>["timeoutMillis"]
 ) => Effect.Effect<A, E | CallError>
+
+/** A stream over a connection that lives as long as the stream is read. */
+const connected = <A, E, E2>(
+  world: World,
+  client: Client,
+  ask: (connection: Connection) => Effect.Effect<Stream.Stream<A, E>, E2>
+): Stream.Stream<A, E | E2> => Stream.unwrap(Effect.flatMap(openConnection(world, client), ask))
 
 const collect = (tar: Stream.Stream<Uint8Array, CallError>) =>
   Effect.map(Stream.runCollect(tar), (chunks) => Buffer.concat(chunks))
@@ -114,19 +122,10 @@ const looks = (world: World, client: Client, ask: Ask, onlineCpus: number) =>
         Effect.map(container(world, job.operation, id), (found) => Inspects.stats(world, found, onlineCpus))
       ),
     logs: (id, options) =>
-      ask("read logs of container", (job) =>
-        Effect.map(container(world, job.operation, id), (found) => ({
-          found,
-          connection: openConnection(world, client)
-        }))
-      ).pipe(
-        Effect.map(({ found, connection }) =>
-          Stream.ensuring(
-            Logs.read(world, found, connection, options),
-            Effect.sync(() => connection.drop())
-          )
-        ),
-        Stream.unwrap
+      connected(world, client, (connection) =>
+        ask("read logs of container", (job) =>
+          Effect.map(container(world, job.operation, id), (found) => Logs.read(world, found, connection, options))
+        )
       )
   }) satisfies Partial<EngineShape>
 
@@ -134,19 +133,15 @@ const io = (world: World, client: Client, ask: Ask) =>
   ({
     exec: (id, spec) =>
       Effect.gen(function* () {
+        const connection = yield* openConnection(world, client)
         const execId = yield* ask("create exec", (job) => Execs.create(world, job, id, spec))
         const started = yield* ask("start exec", (job) => Execs.start(world, job, id, execId))
-        const { connection } = yield* Effect.acquireRelease(
-          Effect.sync(() => Execs.connect(world, client, started)),
-          (open) => Effect.sync(() => open.drop())
-        )
-        return connection
+        return Execs.connect(world, connection, started)
       }),
     inspectExec: (execId) => ask("inspect exec", (job) => Execs.inspect(world, job, execId)),
     getArchive: (id, path) =>
-      ask("read archive", (job) => Archives.get(world, client, job, id, path)).pipe(
-        Effect.map(({ chunks, drop }) => Stream.ensuring(chunks, Effect.sync(drop))),
-        Stream.unwrap
+      connected(world, client, (connection) =>
+        ask("read archive", (job) => Archives.get(world, connection, job, id, path))
       ),
     putArchive: (id, path, tar) =>
       Effect.flatMap(collect(tar), (bytes) =>
@@ -191,13 +186,12 @@ const objects = (world: World, ask: Ask) =>
 const events =
   (world: World, client: Client, ask: Ask): EngineShape["events"] =>
   ({ labels, sinceMillis }) =>
-    ask("read events", () => Effect.sync(() => subscribe(world, client, labels, sinceMillis)), "none").pipe(
-      Effect.map(({ feed, connection }) =>
-        follow(feed, connection, () => connectionLost(world, "read events", "the engine ended the event stream")).pipe(
-          Stream.ensuring(Effect.sync(() => connection.drop()))
-        )
-      ),
-      Stream.unwrap
+    connected(world, client, (connection) =>
+      Effect.map(
+        ask("read events", () => Effect.sync(() => subscribe(world, connection, labels, sinceMillis)), "none"),
+        ({ feed }) =>
+          follow(feed, connection, () => connectionLost(world, "read events", "the engine ended the event stream"))
+      )
     )
 
 export const infoOf = (world: World): EngineInfo => ({

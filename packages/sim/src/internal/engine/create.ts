@@ -15,7 +15,7 @@ import { userOf } from "./processes.ts"
 import { mountsOf } from "./views.ts"
 import { ensureVolume } from "./volumes.ts"
 import type { Attached, Container, Image, Job, World } from "./world.ts"
-import { makeId, nowMillis } from "./world.ts"
+import { makeId, tick, toMillis } from "./world.ts"
 
 const leastMemoryBytes = 6 * 1024 * 1024
 
@@ -57,7 +57,7 @@ const build = (world: World, id: string, spec: ContainerSpec, image: Image): Con
     spec,
     image,
     user,
-    createdAtMillis: nowMillis(world),
+    createdAtMillis: toMillis(tick(world)),
     tree: new Map(image.tree),
     anonymousVolumes: [],
     lock: Semaphore.makeUnsafe(1),

@@ -3,9 +3,10 @@
  * its faults here: one may miss what another is told twice.
  */
 import type { EngineEvent, LabelFilter } from "@sbx/engine/Engine"
+import type { Connection } from "./feed.ts"
 import { Feed } from "./feed.ts"
-import type { Client, Container, Subscriber, World } from "./world.ts"
-import { matches, openConnection, tick, toMillis } from "./world.ts"
+import type { Container, Subscriber, World } from "./world.ts"
+import { matches, tick, toMillis } from "./world.ts"
 
 const kept = 256
 
@@ -57,19 +58,16 @@ export const publishContainer = (
 
 export const subscribe = (
   world: World,
-  client: Client,
+  connection: Connection,
   labels: LabelFilter,
   sinceMillis: number | undefined
 ): Subscriber => {
   const feed = new Feed<EngineEvent>()
-  const subscriber: Subscriber = {
-    labels,
-    feed,
-    connection: openConnection(world, client, () => world.subscribers.delete(subscriber))
-  }
+  const subscriber: Subscriber = { labels, feed, connection }
   if (sinceMillis !== undefined) {
     for (const event of world.events) if (event.atMillis >= sinceMillis && concerns(event, labels)) feed.push(event)
   }
   world.subscribers.add(subscriber)
+  connection.hold(() => world.subscribers.delete(subscriber))
   return subscriber
 }

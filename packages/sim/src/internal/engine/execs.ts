@@ -12,8 +12,8 @@ import type { Connection } from "./feed.ts"
 import { Feed, follow } from "./feed.ts"
 import { conflict, isRunning, notRunning, withContainer } from "./lookup.ts"
 import { launch, lookUp, userOf } from "./processes.ts"
-import type { Client, Container, Exec, Job, Process, World } from "./world.ts"
-import { connectionLost, makeId, openConnection, pause, tick } from "./world.ts"
+import type { Container, Exec, Job, Process, World } from "./world.ts"
+import { connectionLost, makeId, pause, tick } from "./world.ts"
 
 const forgottenAfterNanos = 600_000_000_000n
 
@@ -124,12 +124,7 @@ const noInput = new EngineProtocolError({
 })
 
 /** The client's end of a started exec. */
-export const connect = (
-  world: World,
-  client: Client,
-  { exec, process }: Started
-): { readonly connection: ExecConnection; readonly drop: () => void } => {
-  const connection: Connection = openConnection(world, client)
+export const connect = (world: World, connection: Connection, { exec, process }: Started): ExecConnection => {
   const feed = (use: (process: Process) => void): Effect.Effect<void, CallError> =>
     Effect.suspend((): Effect.Effect<void, CallError> => {
       if (exec.spec.stdin !== true) return Effect.fail(noInput)
@@ -138,7 +133,7 @@ export const connect = (
       use(process)
       return Effect.void
     })
-  const opened: ExecConnection = {
+  return {
     execId: exec.id,
     output: follow(exec.output, connection, () =>
       connectionLost(world, "read output of exec", "simulated: the connection was cut")
@@ -147,7 +142,6 @@ export const connect = (
     // The end of the input is no error for a process that has gone.
     endStdin: exec.spec.stdin === true ? Effect.sync(() => process?.stdin.close()) : Effect.fail<CallError>(noInput)
   }
-  return { connection: opened, drop: () => connection.drop() }
 }
 
 export const inspect = (world: World, job: Job, execId: string) =>

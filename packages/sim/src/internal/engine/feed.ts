@@ -28,14 +28,17 @@ export class Feed<A> {
   }
 }
 
-/** One streaming answer. Cutting it fails its reader; dropping it, by the reader or with its client, runs what it held. */
+/** The client's end of one streaming answer. Severed with the engine or its client, dropped by its reader; both free what it holds. */
 export class Connection {
   readonly wakers = new Set<() => void>()
   cut = false
   private released = false
-  private readonly onDrop: () => void
-  constructor(onDrop: () => void = () => {}) {
-    this.onDrop = onDrop
+  private readonly held: Array<() => void> = []
+
+  /** Frees something when the connection goes; at once when it has gone. */
+  hold(free: () => void) {
+    if (this.released) free()
+    else this.held.push(free)
   }
 
   sever() {
@@ -47,7 +50,7 @@ export class Connection {
   drop() {
     if (this.released) return
     this.released = true
-    this.onDrop()
+    for (const free of this.held) free()
   }
 }
 

@@ -11,7 +11,7 @@ import { environmentOf } from "./exits.ts"
 import { isRunning } from "./lookup.ts"
 import { mountsOf, volumeOf } from "./views.ts"
 import type { Container, World } from "./world.ts"
-import { nowMillis, tick, toMillis } from "./world.ts"
+import { tick, toMillis } from "./world.ts"
 
 /** In moby's order: what runs is running, even while it is being removed. */
 export const statusOf = (found: Container): ContainerStatus => {
@@ -93,7 +93,7 @@ export const stats = (world: World, found: Container, onlineCpus: number): Conta
   const usageBytes = bytesEach * Math.max(1, found.processes.size)
   return {
     containerId: found.id,
-    readAtMillis: nowMillis(world),
+    readAtMillis: toMillis(now),
     cpu: {
       usageNanos: Number((now - found.startedNanos) / cpuShare) + 1_000_000,
       systemNanos: Number(now),

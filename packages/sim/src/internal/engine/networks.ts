@@ -44,23 +44,15 @@ interface CreateOptions {
 }
 
 export const create = Effect.fnUntraced(function* (world: World, job: Job, options: CreateOptions) {
+  yield* job.work
   if ([...world.networks.values()].some(({ name }) => name === options.name)) {
     const detail = `network with name ${options.name} already exists`
     return yield* conflict(job.operation, options.name, "name-in-use", detail)
   }
   const { name, internal, labels } = options
   const id = makeId(world, "network")
-  const network: Network = {
-    id,
-    name,
-    driver: "bridge",
-    internal,
-    labels,
-    subnet: world.made % 250,
-    nextHost: 0,
-    builtIn: false
-  }
-  yield* job.work
+  const subnet = world.networks.size % 250
+  const network: Network = { id, name, driver: "bridge", internal, labels, subnet, nextHost: 0, builtIn: false }
   world.networks.set(id, network)
   tell(world, network, "create")
   return id

@@ -116,3 +116,12 @@ export const call = <A, E>(world: World, client: Client, request: Request<A, E>)
     orElse: () => Effect.fail(new EngineTimeout({ operation: request.operation, timeoutMillis }))
   })
 }
+
+/** Runs on a fiber of the world; the caller is told through its own dispatcher. */
+export const inWorld = <A>(world: World, effect: Effect.Effect<A>): Effect.Effect<A> =>
+  Effect.withFiber((fiber) =>
+    Effect.callback<A>((resume) => {
+      const tell = (value: A) => fiber.currentDispatcher.scheduleTask(() => resume(Effect.succeed(value)), 0)
+      world.fork(Effect.map(effect, tell))
+    })
+  )

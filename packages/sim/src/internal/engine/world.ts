@@ -246,17 +246,23 @@ export const pause = (millis: number) => (millis > 0 ? Effect.sleep(millis) : Ef
 export const connectionLost = (world: World, operation: string, detail: string) =>
   new EngineUnavailable({ operation, endpoint: world.settings.endpoint.address, reason: "connection-lost", detail })
 
-/** A streaming answer; severed with the engine, dropped with its client. */
-export const openConnection = (world: World, client: Client, onDrop?: () => void): Connection => {
-  const connection = new Connection(() => {
-    world.connections.delete(connection)
-    client.connections.delete(connection)
-    onDrop?.()
-  })
-  world.connections.add(connection)
-  client.connections.add(connection)
-  return connection
-}
+/**
+ * Made by the client before it asks, so that an answer that nobody takes finds it dropped and frees what it held.
+ */
+export const openConnection = (world: World, client: Client) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const connection = new Connection()
+      world.connections.add(connection)
+      client.connections.add(connection)
+      connection.hold(() => {
+        world.connections.delete(connection)
+        client.connections.delete(connection)
+      })
+      return connection
+    }),
+    (connection) => Effect.sync(() => connection.drop())
+  )
 
 /** As engines match: every label, an empty value matches any. */
 export const matches = (labels: Readonly<Record<string, string>>, filter: LabelFilter) =>
