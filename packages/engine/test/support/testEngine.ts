@@ -14,7 +14,7 @@ const address = Config.String("SBX_TEST_ENGINE").pipe(
 /** No engine is red with advice, never a skip. */
 class NoTestEngine extends Data.TaggedError("NoTestEngine")<{ readonly message: string }> {}
 
-const testEndpoint = Effect.gen(function* () {
+export const testEndpoint = Effect.gen(function* () {
   const found = yield* address
   if (Option.isNone(found)) return yield* new NoTestEngine({ message: advice })
   const endpoint: EngineEndpoint = { kind: "explicit", address: found.value }
