@@ -1,0 +1,41 @@
+/** Watches every removal that a process asks for: nobody may remove what a live process owns, or what bears no label of ours. */
+import type { EngineShape } from "@sbx/engine/Engine"
+import { Effect } from "effect"
+import * as SandboxLabels from "../../src/SandboxLabels.ts"
+import { type Identity, isAlive, type Machine, violate } from "./machine.ts"
+
+type Labels = Readonly<Record<string, string>>
+
+export const guard = (machine: Machine, self: Identity, engine: EngineShape): EngineShape => {
+  const check = (what: string, name: string, labels: Labels | undefined) => {
+    if (labels === undefined) return
+    const owner = labels[SandboxLabels.keys.owner]
+    if (owner === undefined) violate(machine, `${self.name} removes ${what} ${name}, which bears no label of ours`)
+    else if (owner !== self.owner && isAlive(machine, owner)) {
+      violate(machine, `${self.name} removes ${what} ${name}, whose owner is alive`)
+    }
+  }
+  const { containers, volumes, networks } = {
+    containers: (id: string) => machine.engine.view().containers.find((one) => one.id === id || one.name === id),
+    volumes: (name: string) => machine.engine.view().volumes.find((one) => one.name === name),
+    networks: (id: string) => machine.engine.view().networks.find((one) => one.id === id || one.name === id)
+  }
+  return {
+    ...engine,
+    removeContainer: (id) =>
+      Effect.suspend(() => {
+        check("container", id, containers(id)?.labels)
+        return engine.removeContainer(id)
+      }),
+    removeVolume: (name) =>
+      Effect.suspend(() => {
+        check("volume", name, volumes(name)?.labels)
+        return engine.removeVolume(name)
+      }),
+    removeNetwork: (id) =>
+      Effect.suspend(() => {
+        check("network", id, networks(id)?.labels)
+        return engine.removeNetwork(id)
+      })
+  }
+}

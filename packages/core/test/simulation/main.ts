@@ -1,0 +1,40 @@
+/**
+ * Explores histories of core: `node --conditions=@sbx/source packages/core/test/simulation/main.ts [--seconds N] [--seeds N] [--seed S]
+ * [--log]`. With `--seeds 1 --seed S` it repeats one. Exit code 1 when an invariant was violated.
+ */
+import * as Exploration from "@sbx/sim/Exploration"
+import { Effect } from "effect"
+import { parseArgs } from "node:util"
+import { sometimes } from "./coverage.ts"
+import { history } from "./history.ts"
+import * as Plants from "./plants.ts"
+import { replay } from "./replay.ts"
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string" },
+    seeds: { type: "string" },
+    seed: { type: "string", default: "0" },
+    plant: { type: "string" },
+    log: { type: "boolean", default: false }
+  }
+})
+
+const limits = {
+  ...(values.seconds === undefined ? {} : { budget: Number(values.seconds) * 1000 }),
+  ...(values.seeds === undefined ? {} : { seeds: Number(values.seeds) })
+}
+const isReplay = limits.seeds === 1
+
+const report = await Effect.runPromise(
+  Exploration.explore({
+    from: Number(values.seed),
+    ...(values.seconds === undefined && values.seeds === undefined ? { seeds: 100 } : limits),
+    program: history(Plants.byName(values.plant)),
+    sometimes: isReplay || values.plant !== undefined ? [] : sometimes,
+    replay,
+    ...(values.log ? { log: (line: string) => console.error(line) } : {})
+  })
+)
+console.log(Exploration.describe(report))
+process.exitCode = Exploration.isClean(report) ? 0 : 1
