@@ -257,14 +257,14 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("s
       const box = yield* make({ disk: "4M", pids: 16, command: ["sh", "-c", storm] })
       const timing = { interval: "100 millis", timeout: "5 seconds", failureThreshold: 2 } as const
       // One that needs no second process would be well: joining a full cgroup is allowed, only fork(2) is refused.
-      const checks = [HealthCheck.liveness("forks", HealthCheck.command(["sh", "-c", "(exit 0)"]), timing)]
+      const checks = [HealthCheck.liveness("forks", HealthCheck.command(["sh", "-c", "(exit 0) && exit"]), timing)]
       const supervised = yield* supervise(box, { checks, stopGrace: 0 })
       yield* recovered(supervised, 1)
       yield* until(supervised, ({ health }) => health["forks"]?.status === "healthy")
       const [recovery] = (yield* supervised.current).recoveries
       assert.strictEqual(recovery?.failure.kind, "unhealthy")
       assert.isBelow(recovery?.downMillis ?? Number.NaN, 10_000)
-      assert.strictEqual((yield* box.exec(["sh", "-c", "(exit 0)"])).exitCode, 0)
+      assert.strictEqual((yield* box.exec(["sh", "-c", "(exit 0) && exit"])).exitCode, 0)
     })
   )
 
