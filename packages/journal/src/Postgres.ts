@@ -5,15 +5,18 @@
  */
 import type { Config } from "@effect/sql-pg/PgPool"
 import { Duration, Effect, Layer, Schema } from "effect"
+import type { EventUndecodable } from "./EventFamily.ts"
 import { Journal, JournalUnavailable } from "./Journal.ts"
 import type { Tuning } from "./internal/hub.ts"
 import { defaults, makeHub } from "./internal/hub.ts"
 import { makeJournal } from "./internal/makeJournal.ts"
+import { openInline } from "./internal/openInline.ts"
 import { locate } from "./internal/postgresDatabase.ts"
 import { watch } from "./internal/postgresListener.ts"
 import type { Place } from "./internal/postgresStorage.ts"
 import { openReader, openWriter } from "./internal/postgresStorage.ts"
 import { makeWriter } from "./internal/writer.ts"
+import type { AnyProjection, ProjectionTaken } from "./Projection.ts"
 import { JournalFormatUnsupported } from "./Sqlite.ts"
 
 /** Name of a schema: lower case letters, digits and underscores, at most 48. */
@@ -49,20 +52,33 @@ const unsupported = ({ connection, schema }: Place, formats: { readonly found: n
  * server is away; `CommitFailed` when it went away during the COMMIT, which a repeat with the same command id resolves.
  */
 export const layer = (options: WriterOptions): Layer.Layer<Journal, JournalFormatUnsupported | JournalUnavailable> =>
+  Layer.effect(Journal, Effect.map(openParts(options), makeJournal))
+
+export interface InlineOptions extends WriterOptions {
+  /** Projections that are folded in every append's transaction: the same ones in every process that writes. */
+  readonly inline: ReadonlyArray<AnyProjection>
+}
+
+/** Like {@link layer}, with inline projections; refuses one whose newer fold version is already served. */
+export const layerWith = (
+  options: InlineOptions
+): Layer.Layer<Journal, JournalFormatUnsupported | JournalUnavailable | ProjectionTaken | EventUndecodable> =>
   Layer.effect(
     Journal,
-    Effect.gen(function* () {
-      const { hubCapacity, pageSize } = { ...defaults, ...options.tuning }
-      const place = yield* placeOf(options)
-      const opened = yield* openWriter(place)
-      if ("found" in opened) return yield* unsupported(place, opened)
-      const { database, storage } = opened
-      const hub = yield* makeHub(hubCapacity)
-      yield* watch(database, storage, hub, storage.epoch)
-      const submit = yield* makeWriter(storage, hub)
-      return makeJournal({ storage, hub, pageSize, submit })
-    })
+    Effect.flatMap(openParts(options), (parts) => openInline(parts, options.inline))
   )
+
+const openParts = Effect.fnUntraced(function* (options: WriterOptions) {
+  const { hubCapacity, pageSize } = { ...defaults, ...options.tuning }
+  const place = yield* placeOf(options)
+  const opened = yield* openWriter(place)
+  if ("found" in opened) return yield* unsupported(place, opened)
+  const { database, storage } = opened
+  const hub = yield* makeHub(hubCapacity)
+  yield* watch(database, storage, hub, storage.epoch)
+  const submit = yield* makeWriter(storage, hub)
+  return { storage, hub, pageSize, submit }
+})
 
 /** Reads and follows the journal, also from a standby. Needs no more than SELECT. Appending and closing fail `ReadOnly`. */
 export const layerReader = (

@@ -35,5 +35,10 @@ export const freshPlace = Effect.gen(function* () {
   return { url, schema: yield* freshSchema(url) }
 })
 
-export const fresh: Fresh = (tuning) =>
-  Layer.unwrap(Effect.map(freshPlace, (place) => Postgres.layer({ ...place, tuning })))
+export const fresh: Fresh = ({ inline, ...tuning }) =>
+  Layer.unwrap(
+    Effect.map(freshPlace, (place) => {
+      const options = { ...place, tuning }
+      return inline === undefined ? Postgres.layer(options) : Postgres.layerWith({ ...options, inline })
+    })
+  )

@@ -2,6 +2,7 @@
 import { Effect, Option, Result, Stream } from "effect"
 import type { Documents } from "../Documents.ts"
 import { findDocument, putDocument } from "./draft.ts"
+import { storable } from "./storable.ts"
 import type { ReadStorage } from "./storage.ts"
 import type { Submit } from "./writer.ts"
 
@@ -25,6 +26,7 @@ export const makeDocuments = (storage: ReadStorage, submit: Submit): Documents =
         const outcome = decide(({ collection, key }) => findDocument(draft, collection, key))
         if (Result.isFailure(outcome)) return Result.fail(outcome.failure)
         const { answer, writes, clear = [] } = outcome.success
+        for (const { key } of writes) storable("the key", key)
         for (const slice of clear) draft.clear.set(slice.collection, slice)
         for (const write of writes) putDocument(draft, write)
         return Result.succeed(answer)

@@ -4,6 +4,7 @@
  */
 import type { StreamInfo, StreamName } from "../Journal.ts"
 import { commitHash, genesisHash } from "./hashChain.ts"
+import { storable } from "./storable.ts"
 import type { Batch, CommandKey, CommandRow, DocumentKey, DocumentWrite, Lookup, Needs, Row } from "./storage.ts"
 
 export interface Stamp {
@@ -57,7 +58,7 @@ export const putCommand = (draft: Draft, row: CommandRow): void => {
 }
 
 export const findDocument = (draft: Draft, collection: string, key: string): string | undefined => {
-  const drafted = draft.documents.get(joined(collection, key))
+  const drafted = draft.documents.get(joined(collection, storable("the key", key)))
   return drafted === undefined ? draft.lookup.document(collection, key) : drafted.value
 }
 

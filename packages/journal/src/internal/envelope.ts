@@ -6,13 +6,8 @@ import { Effect } from "effect"
 import type { EncodedEvent, Filter, Recorded, StreamName } from "../Journal.ts"
 import { categoryOf, JournalUnavailable } from "../Journal.ts"
 import type { Append } from "./decideAppend.ts"
+import { storable } from "./storable.ts"
 import type { Row } from "./storage.ts"
-
-/** Throws on text that not every storage keeps as it is: PostgreSQL refuses NUL, and UTF-8 has no lone surrogates. */
-export const storable = (what: string, text: string): string => {
-  if (text.includes("\0") || !text.isWellFormed()) throw new Error(`${what} ${JSON.stringify(text)} cannot be stored`)
-  return text
-}
 
 /** Throws on what the types cannot exclude: it would otherwise fail a whole batch of innocent neighbours. */
 export const toTexts = (events: ReadonlyArray<EncodedEvent>): Append["events"] =>

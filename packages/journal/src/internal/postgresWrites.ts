@@ -12,6 +12,7 @@ import type { Database } from "./postgresDatabase.ts"
 import { inTransaction } from "./postgresDatabase.ts"
 import { commitUnavailable, unavailable } from "./postgresError.ts"
 import { booleans, integer, integers, keyArrays, texts, toCommand, toStreamInfo } from "./postgresReads.ts"
+import { isStorable } from "./storable.ts"
 import type { Batch, CommitRow, Lookup, Needs } from "./storage.ts"
 
 export interface Writes {
@@ -108,11 +109,14 @@ const lockAndLook = Effect.fnUntraced(function* (
   sql: Writes,
   needs: Needs
 ): Effect.fn.Return<Lookup, SqlError> {
+  // A key that cannot be stored is not there; the decision that asks for it dies alone.
+  const asked = needs.documents.filter(({ key }) => isStorable(key))
+  const documents = [...new Map(asked.map((one) => [`${one.collection} ${one.key}`, one])).values()]
   const parameters = [
-    texts(needs.streams),
+    texts([...new Set(needs.streams)]),
     ...keyArrays(needs.commands),
-    texts(needs.documents.map(({ collection }) => collection)),
-    texts(needs.documents.map(({ key }) => key))
+    texts(documents.map(({ collection }) => collection)),
+    texts(documents.map(({ key }) => key))
   ]
   const look = Effect.map(connection.query(sql.lock, parameters), ({ rows }): Columns => rows[0] ?? {})
   const first = yield* look
