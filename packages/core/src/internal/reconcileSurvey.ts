@@ -98,8 +98,9 @@ export const survey = Effect.fnUntraced(function* (
   own: Journal["Service"] | undefined,
   only: Ward | undefined
 ): Effect.fn.Return<Survey, CallError | JournalUnavailable | LeaseStoreFailed, FileSystem> {
-  // In this order: what is listed was intended before, so its stream is open by now, or closed. The other way round, what was
-  // made in between would look like a leftover.
+  // In this order: what is listed was leased and intended before, so by now its lease is there and its stream is open, or both are
+  // over. The other way round, what was made in between would look like a leftover.
+  const images = yield* tools.workspaces.images
   const everything = yield* labelled(tools.engine)
   const objects = only === undefined ? everything : everything.filter(({ labels }) => labels.owner === only.owner)
   const openStreams = own === undefined ? [] : yield* own.streams({ open: true })
@@ -123,9 +124,9 @@ export const survey = Effect.fnUntraced(function* (
     if (side === "orphan") orphans.push(found)
     if (side === "foreign") foreign.push(found)
   }
-  const images = yield* orphanImages(tools, everything, rows)
+  const deserted = yield* orphanImages(tools.self, images, everything, rows)
   const streams = new Map(everything.map(({ name, labels }) => [name, labels.stream]))
-  return { orphans: [...orphans, ...images.filter(({ name }) => isOf(only, name))], streams, foreign }
+  return { orphans: [...orphans, ...deserted.filter(({ name }) => isOf(only, name))], streams, foreign }
 })
 
 /** An image bears no label: its name tells the journal. */
@@ -191,15 +192,15 @@ export const isDeserted = Effect.fnUntraced(function* (path: string): Effect.fn.
 
 /** Images without a volume: made by a process that died before the engine heard of it, or left when a removal was cut short. */
 const orphanImages = Effect.fnUntraced(function* (
-  tools: SurveyTools,
+  self: Owner.Owner,
+  images: ReadonlyArray<string>,
   objects: ReadonlyArray<Labelled>,
   rows: ReadonlyArray<LeaseRow>
 ) {
-  const images = yield* tools.workspaces.images
   if (images.length === 0) return []
   const volumes = new Set(objects.filter(({ kind }) => kind === "volume").map(({ name }) => name))
   const labels = [...new Set(rows.map((row) => row.owner))]
-  const owners = new Set(yield* Effect.filter(labels, (label) => holds(label, tools.self)))
+  const owners = new Set(yield* Effect.filter(labels, (label) => holds(label, self)))
   const live = rows.filter((row) => owners.has(row.owner)).map((row) => row.sandbox)
   return images
     .filter((name) => !volumes.has(name) && !live.some((sandbox) => name.includes(sandbox)))
