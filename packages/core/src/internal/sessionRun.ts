@@ -73,7 +73,7 @@ export const run = Effect.fnUntraced(function* (
     session,
     argv,
     options,
-    marker: yield* makeId("cmd"),
+    marker: (yield* makeId("c")).slice(2, 12),
     stop: yield* Deferred.make<"timeout" | "interrupt">(),
     result: yield* Deferred.make<ExecResult, RunError>()
   }

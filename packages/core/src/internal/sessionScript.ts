@@ -19,14 +19,21 @@ unset CDPATH
 sbx_f() { printf '%s' "$sbx_n$1$2." >&9; printf '%s' "$sbx_n$1$2." >&8; }
 sbx_q() { printf %s "$1"; exit 127; }
 sbx_x() {
+  sbx_p=
+  if [ -n "$sbx_s" ]; then
+    sbx_l=$PWD
+    cd -P /proc/self
+    sbx_p=\${PWD##*/}
+    cd -- "$sbx_l"
+  fi
   [ -z "$sbx_d" ] || cd -- "$sbx_d" || sbx_q cwd
   case $sbx_c in
     '') ;;
     */*) [ -e "$sbx_c" ] || sbx_q missing; [ -f "$sbx_c" ] && [ -x "$sbx_c" ] || sbx_q denied ;;
     *) command -v "$sbx_c" >/dev/null || sbx_q missing ;;
   esac
-  read -r sbx_p sbx_l </proc/self/stat
   printf %s "$sbx_p."
+  unset PWD OLDPWD
   export ${commandMarker}="$sbx_m"
   exec >&8 2>&9 8>&- 9>&-
   exec $sbx_s "$@"
@@ -52,6 +59,8 @@ sbx_i() {
   else dd bs=1 count=$((sbx_b * 65536 + sbx_z)); fi
 }
 sbx_r() {
+  sbx_n=$1 sbx_m=$2 sbx_b=$3 sbx_z=$4 sbx_d=$5 sbx_c=$6
+  shift 6
   if [ "$sbx_b$sbx_z" = 00 ]; then
     sbx_g "$@" </dev/null
     sbx_o "$?"
@@ -96,17 +105,16 @@ const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 const framed = (text: string) => encoder.encode(`${text.split("\n").length}\n${text}\n`)
 
 /**
- * What can be looked up before it is run, so that a missing program is told apart from a program that exits with 127. Not with
- * a PATH of the command's own, by which `env` will look.
+ * A program is looked up before it is run, so that a missing one is told apart from one that exits with 127. Not with a PATH of
+ * the command's own, by which `env` will look.
  */
 const lookedUp = (name: string, env: Request["env"]) => (name.startsWith("-") || "PATH" in env ? "" : name)
 
-/** Bytes for the shell's standard input. */
+/** Bytes for the shell's standard input. Short: the shell reads each byte of the text by a system call. */
 export const requestBytes = ({ nonce, marker, argv, env, cwd, stdin }: Request): Uint8Array => {
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`)
-  const words = (settings.length === 0 ? argv : ["env", ...settings, ...argv]).map(quote).join(" ")
-  const sizes = `sbx_b=${Math.floor(stdin.length / blockBytes)} sbx_z=${stdin.length % blockBytes}`
-  const place = `sbx_d=${quote(cwd)} sbx_c=${quote(lookedUp(argv[0] ?? "", env))}`
-  const text = `sbx_n=${nonce} sbx_m=${marker} ${sizes} ${place}; sbx_r ${words}`
-  return Buffer.concat([framed(text), stdin])
+  const words = settings.length === 0 ? argv : ["env", ...settings, ...argv]
+  const sizes = `${Math.floor(stdin.length / blockBytes)} ${stdin.length % blockBytes}`
+  const head = `sbx_r ${nonce} ${marker} ${sizes} ${quote(cwd)} ${quote(lookedUp(argv[0] ?? "", env))}`
+  return Buffer.concat([framed(`${head} ${words.map(quote).join(" ")}`), stdin])
 }

@@ -47,10 +47,8 @@ export interface Shell {
   readonly ended: () => ShellEnd | undefined
 }
 
-/** 32 characters: nothing that a command prints holds it by accident. */
-export const makeNonce = Effect.map(Effect.all([makeId("n"), makeId("n")]), (ids) =>
-  ids.map((id) => id.slice(2)).join("")
-)
+/** 16 characters of base32: nothing that a command prints holds it by accident. */
+export const makeNonce = Effect.map(makeId("n"), (id) => id.slice(2))
 
 interface State {
   reading: Reading | undefined
