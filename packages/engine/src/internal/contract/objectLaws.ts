@@ -160,8 +160,8 @@ export const objectLaws: Readonly<Record<string, Law>> = {
     const { engine, labels, programs } = yield* Fixture
     const mark = { ...labels, "sbx.test.case": "events" }
     const since = yield* Clock.currentTimeMillis
-    const id = yield* running({ labels: mark, command: programs.exits(5) })
     yield* running() // another, without the mark
+    const id = yield* running({ labels: mark, command: programs.exits(5) })
     yield* engine.waitContainer(id)
     const take = engine.events({ sinceMillis: since - 1000, labels: mark }).pipe(
       Stream.takeUntil(({ action }) => action === "die"),

@@ -6,7 +6,7 @@ import { publishContainer } from "./eventLog.ts"
 import { argvOf, attachAll, run } from "./exits.ts"
 import { conflict, container, isRunning, notRunning, withContainer } from "./lookup.ts"
 import { end, lookUp, signal, signalName, signalNumber, thaw, userOf } from "./processes.ts"
-import { awaitDown, killMain } from "./removal.ts"
+import { awaitDown } from "./removal.ts"
 import type { Container, Job, World } from "./world.ts"
 
 /** runc's words and code for what cannot be run (moby#45795). */
@@ -61,6 +61,15 @@ export const start = (world: World, job: Job, id: string) =>
 const awaitDownWithin = (found: Container, millis: number) =>
   Effect.timeoutOrElse(Effect.as(awaitDown(found), true), { duration: millis, orElse: () => Effect.succeed(false) })
 
+const sendStop = (world: World, found: Container, name: string) => {
+  if (!isRunning(found)) return
+  found.stoppedByUser = true
+  publishContainer(world, found, "kill", { signal: String(signalNumber(name)) })
+  if (found.main !== undefined) signal(found, found.main, name)
+  if (found.paused) thaw(found)
+}
+
+/** The lock is held while a signal is sent, not while the engine waits for the end. */
 export const stop = (world: World, job: Job, id: string, graceSeconds: number) =>
   Effect.flatMap(
     container(world, job.operation, id),
@@ -68,14 +77,11 @@ export const stop = (world: World, job: Job, id: string, graceSeconds: number) =
       found.restarting = false
       if (!isRunning(found)) return
       yield* job.work
-      found.stoppedByUser = true
+      const locked = (send: () => void) => found.lock.withPermits(1)(Effect.sync(send))
       const name = signalName(found.spec.stopSignal ?? "TERM") ?? "TERM"
-      publishContainer(world, found, "kill", { signal: String(signalNumber(name)) })
-      if (found.main !== undefined) signal(found, found.main, name)
-      if (found.paused) thaw(found)
+      yield* locked(() => sendStop(world, found, name))
       if (!(yield* awaitDownWithin(found, Math.ceil(graceSeconds) * 1000))) {
-        publishContainer(world, found, "kill", { signal: "9" })
-        killMain(found)
+        yield* locked(() => sendStop(world, found, "KILL"))
         yield* awaitDown(found)
       }
       publishContainer(world, found, "stop")
