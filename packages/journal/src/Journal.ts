@@ -6,6 +6,7 @@
 import type { Effect, Stream } from "effect"
 import { Context, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { CommitLog } from "./CommitLog.ts"
 import type { Documents } from "./Documents.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -216,6 +217,7 @@ export const UnavailableReason = Schema.Literals([
   "DiskFull",
   "NotAJournal",
   "Corrupt",
+  "Archived",
   "CommitFailed",
   "Unreachable",
   "AccessDenied",
@@ -230,6 +232,7 @@ const remedies: Record<UnavailableReason, string> = {
   DiskFull: "Free disk space and repeat; nothing of the refused append was written.",
   NotAJournal: "Give the path of a journal file, or a schema that holds a journal or nothing.",
   Corrupt: "Run verify on the file and go back to a copy of it.",
+  Archived: "Read the segment file; archived events stay part of the journal's chain, but are no longer served.",
   CommitFailed: "Repeat with the same command id: it tells whether the events were written.",
   Unreachable: "Start the server or check the way to it, then repeat with the same command id; nothing was written.",
   AccessDenied:
@@ -288,6 +291,8 @@ export class Journal extends Context.Service<
       stream: StreamName,
       commandId: CommandId
     ) => Effect.Effect<Appended | undefined, JournalUnavailable>
+    /** The commits themselves; use them through `Transfer`. */
+    readonly log: CommitLog
     /** Derived state beside the events; use it through `Projection` and `Decider`. */
     readonly documents: Documents
     /** The stream's events in order, both bounds inclusive, up to its version at each page; a missing stream is empty. */

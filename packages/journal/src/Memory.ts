@@ -12,6 +12,8 @@ import { makeWriter } from "./internal/writer.ts"
 export interface MemoryOptions extends Partial<Tuning> {
   /** Projections that are folded in every append's transaction. */
   readonly inline?: ReadonlyArray<AnyProjection>
+  /** Who it is, instead of a fresh identity: to import an export as the journal that it was. */
+  readonly identity?: { readonly id: string; readonly createdAtMillis: number }
 }
 
 /** A fresh journal in memory with sizes of one's own; small ones reach every path of a subscription with few events. */
@@ -20,7 +22,9 @@ export const layerWith = (options: MemoryOptions): Layer.Layer<Journal> =>
     Journal,
     Effect.gen(function* () {
       const { hubCapacity, pageSize } = { ...defaults, ...options }
-      const storage = yield* makeMemoryStorage(yield* makeJournalId, yield* Clock.currentTimeMillis)
+      const fresh = { id: yield* makeJournalId, createdAtMillis: yield* Clock.currentTimeMillis }
+      const { id, createdAtMillis } = options.identity ?? fresh
+      const storage = yield* makeMemoryStorage(id, createdAtMillis)
       const hub = yield* makeHub(hubCapacity)
       const submit = yield* makeWriter(storage, hub)
       // An empty journal gives a projection nothing to fail on.

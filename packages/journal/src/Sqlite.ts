@@ -46,6 +46,8 @@ export interface WriterOptions {
   readonly path: string
   /** Sizes of subscriptions; the defaults suit every use but tests. */
   readonly tuning?: Partial<Tuning>
+  /** Who a new file is, instead of a fresh identity: to import an export as the journal that it was. */
+  readonly identity?: { readonly id: string; readonly createdAtMillis: number }
 }
 
 /**
@@ -74,11 +76,11 @@ export const layerWith = (
     Effect.flatMap(openParts(options), (parts) => openInline(parts, options.inline))
   )
 
-const openParts = Effect.fnUntraced(function* ({ path, tuning }: WriterOptions) {
+const openParts = Effect.fnUntraced(function* ({ path, tuning, identity }: WriterOptions) {
   const { hubCapacity, pageSize } = { ...defaults, ...tuning }
   yield* checkWritable(path)
   if (!(yield* takeOwnership(path))) return yield* new JournalLocked({ path, ...(yield* readHolder(path)) })
-  const storage = yield* openWriter(path)
+  const storage = yield* openWriter(path, identity)
   if ("found" in storage) return yield* new JournalFormatUnsupported({ path, ...storage })
   const hub = yield* makeHub(hubCapacity)
   const submit = yield* makeWriter(storage, hub)

@@ -8,6 +8,7 @@ import { appendAllLaws } from "./appendAllLaws.ts"
 import { deciderLaws } from "./deciderLaws.ts"
 import type { Law } from "./laws.ts"
 import { laws } from "./laws.ts"
+import { transferLaws } from "./transferLaws.ts"
 import { inlineLaws, projectionLaws } from "./projectionLaws.ts"
 import { History, subscribeLaw } from "./subscribeLaw.ts"
 
@@ -25,7 +26,13 @@ interface Options extends Tuning {
 export type Fresh = (options: Options) => Layer.Layer<Journal, unknown>
 
 /** Every law by its title. */
-export const allLaws: Readonly<Record<string, Law>> = { ...laws, ...appendAllLaws, ...deciderLaws, ...projectionLaws }
+export const allLaws: Readonly<Record<string, Law>> = {
+  ...laws,
+  ...appendAllLaws,
+  ...deciderLaws,
+  ...projectionLaws,
+  ...transferLaws
+}
 
 const tunings: ReadonlyArray<Tuning> = [{ hubCapacity: 1 }, { pageSize: 2 }, { hubCapacity: 2, pageSize: 3 }]
 

@@ -53,7 +53,12 @@ export const layerStrict: Fresh = (options) =>
           )
       }
       const hub = yield* makeHub(options.hubCapacity ?? 64)
-      const parts = { storage, hub, pageSize: options.pageSize ?? 1000, submit: yield* makeWriter(storage, hub) }
+      const parts = {
+        storage,
+        hub,
+        pageSize: options.pageSize ?? 1000,
+        submit: yield* makeWriter(storage, hub)
+      }
       return yield* openInline(parts, options.inline ?? [])
     })
   )

@@ -11,12 +11,13 @@ import { sha256 } from "./hashChain.ts"
 import type { Hub } from "./hub.ts"
 import { foldInline, needInline } from "./inline.ts"
 import { storable } from "./storable.ts"
-import type { ReadStorage } from "./storage.ts"
+import { makeCommitLog } from "./commitLog.ts"
+import type { ReadStorage, Storage } from "./storage.ts"
 import { awaitPosition, subscribe } from "./subscription.ts"
 import type { Submit } from "./writer.ts"
 
 export interface Parts {
-  readonly storage: ReadStorage
+  readonly storage: ReadStorage | Storage
   readonly hub: Hub
   readonly pageSize: number
   readonly submit: Submit
@@ -37,6 +38,7 @@ export const makeJournal = ({ storage, hub, pageSize, submit, inline = [] }: Par
     close: Effect.fn("Journal.close")((stream) => submitClose(appending, stream)),
     answered: Effect.fn("Journal.answered")((stream, commandId) => answered(storage, stream, commandId)),
     documents: makeDocuments(storage, submit),
+    log: makeCommitLog(storage, hub),
     read: (stream, range) =>
       readStream(storage, pageSize, stream, range?.fromVersion ?? 1, range?.toVersion ?? Infinity),
     readAll: (range) => readAll(storage, pageSize, range?.after ?? 0, range?.to, range?.filter),

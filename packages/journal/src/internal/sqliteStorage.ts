@@ -25,11 +25,11 @@ export interface NewerFormat {
 const newer = (format: number): NewerFormat => ({ found: format, supported: formatVersion })
 
 /** Opens or creates the file and starts a new epoch. The caller holds the ownership. */
-export const openWriter = Effect.fnUntraced(function* (path: string) {
+export const openWriter = Effect.fnUntraced(function* (path: string, identity?: Identity) {
   const now = yield* Clock.currentTimeMillis
-  const id = yield* makeJournalId
+  const self = identity ?? { id: yield* makeJournalId, createdAtMillis: now }
   const box = yield* Effect.acquireRelease(
-    attempt("open", path, () => openBox(path, id, now)),
+    attempt("open", path, () => openBox(path, self, now)),
     (opened) => Effect.flatMap(Clock.currentTimeMillis, (at) => closeBox(opened, at))
   )
   return "found" in box ? box : makeStorage(box)
@@ -44,8 +44,13 @@ interface Box {
   closed: boolean
 }
 
+interface Identity {
+  readonly id: string
+  readonly createdAtMillis: number
+}
+
 /** Looks at the format before the first pragma: even switching the journal mode would write to a file not ours. */
-const openBox = (path: string, id: string, now: number): Box | NewerFormat => {
+const openBox = (path: string, self: Identity, now: number): Box | NewerFormat => {
   const db = new DatabaseSync(path)
   try {
     const meta = readMeta(db, path)
@@ -54,7 +59,7 @@ const openBox = (path: string, id: string, now: number): Box | NewerFormat => {
       return newer(meta.format)
     }
     configure(db)
-    const known = meta === undefined ? createTables(db, id, now) : migrate(db, meta)
+    const known = meta === undefined ? createTables(db, self.id, self.createdAtMillis) : migrate(db, meta)
     const epoch = startEpoch(db, now)
     return { path, meta: known, epoch, connection: connect(db), closed: false }
   } catch (cause) {
@@ -72,10 +77,11 @@ const configure = (db: DatabaseSync): void => {
 
 const connect = (db: DatabaseSync): Connection => ({ db, reads: prepareReads(db), writes: prepareWrites(db) })
 
-/** Every opening is named in the events it writes: a later owner can tell them from a predecessor's. */
+/** Every opening is named in the events it writes: a later owner can tell them from a predecessor's, or from imported ones. */
 const startEpoch = (db: DatabaseSync, now: number): number => {
   const { host, pid, bootId } = thisProcess()
-  const insert = "INSERT INTO writers (host, pid, boot_id, started_at) VALUES (?, ?, ?, ?)"
+  const insert = `INSERT INTO writers (epoch, host, pid, boot_id, started_at) VALUES (
+    1 + max(coalesce((SELECT max(epoch) FROM writers), 0), coalesce((SELECT max(epoch) FROM commits), 0)), ?, ?, ?, ?)`
   return Number(db.prepare(insert).run(host, pid, bootId, now).lastInsertRowid)
 }
 
