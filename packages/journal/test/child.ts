@@ -26,11 +26,11 @@ export interface Child {
 const node = (fixture: string, args: ReadonlyArray<string>) => [
   process.execPath,
   "--conditions=@sbx/source",
-  path.join(import.meta.dirname, "fixtures", fixture),
+  path.resolve(import.meta.dirname, "fixtures", fixture),
   ...args
 ]
 
-/** Starts a fixture; `shell` is a command that ends in `exec "$@"`, for limits and mounts around it. */
+/** Starts a fixture, or a program by its absolute path; `shell` is a command that ends in `exec "$@"`, for limits and mounts around it. */
 export const startChild = (
   fixture: string,
   args: ReadonlyArray<string>,

@@ -1,8 +1,10 @@
 /** The server that the global set-up gives to PostgreSQL tests, and journals on it, each in a schema of its own. */
 import * as PgPool from "@effect/sql-pg/PgPool"
-import { Config, Effect, Layer, Redacted, Scope } from "effect"
+import { Config, Context, Effect, Layer, Redacted, Schema, Scope } from "effect"
+import { assert } from "@effect/vitest"
 import { randomUUID } from "node:crypto"
 import * as Postgres from "@sbx/journal/Postgres"
+import { startChild } from "./child.ts"
 import type { Fresh } from "./contract.ts"
 
 /** `SBX_TEST_POSTGRES_URL`: a database that the tests may write to. */
@@ -42,3 +44,44 @@ export const fresh: Fresh = ({ inline, ...tuning }) =>
       return inline === undefined ? Postgres.layer(options) : Postgres.layerWith({ ...options, inline })
     })
   )
+
+const Facts = Schema.fromJsonString(Schema.Struct({ SBX_TEST_POSTGRES_URL: Schema.String }))
+
+/** A server to be killed: the program of `SBX_TEST_POSTGRES_PROGRAM` keeps it and obeys one word a line. */
+export class OwnServer extends Context.Service<
+  OwnServer,
+  { readonly url: Redacted.Redacted; readonly kill: Effect.Effect<void>; readonly start: Effect.Effect<void> }
+>()("test/OwnServer") {
+  static readonly layer = Layer.effect(
+    OwnServer,
+    Effect.gen(function* () {
+      const child = yield* startChild(yield* Config.String("SBX_TEST_POSTGRES_PROGRAM"), [])
+      yield* Effect.addFinalizer(() => {
+        child.process.stdin?.end()
+        return child.exit
+      })
+      const facts = yield* Schema.decodeEffect(Facts)(yield* child.line(0))
+      let told = 0
+      const tell = (word: string) =>
+        Effect.suspend(() => {
+          child.process.stdin?.write(`${word}\n`)
+          told++
+          return Effect.map(child.line(told), (line) => assert.strictEqual(line, `${word}: done`))
+        })
+      return { url: Redacted.make(facts.SBX_TEST_POSTGRES_URL), kill: tell("kill"), start: tell("start") }
+    }).pipe(Effect.orDie)
+  )
+}
+
+/** Asks until there is an answer: what a test waits for inside the server. */
+export const awaitRow = (url: Redacted.Redacted, sql: string) =>
+  Effect.scoped(
+    Effect.flatMap(sessions(url), (pool) =>
+      pool
+        .use((connection) => connection.query(sql, [], false))
+        .pipe(
+          Effect.repeat({ until: ({ rows }) => rows.length > 0 }),
+          Effect.map(({ rows }) => rows[0])
+        )
+    )
+  ).pipe(Effect.orDie)

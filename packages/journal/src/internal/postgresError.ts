@@ -18,13 +18,11 @@ const reasons: ReadonlyArray<readonly [code: string, reason: UnavailableReason]>
   ["42703", "NotAJournal"]
 ]
 
-/** The five characters that PostgreSQL gives to every error; undefined when the error is not the server's. */
-export const sqlState = ({ reason }: SqlError): string | undefined => {
-  const { cause } = reason
-  if (typeof cause !== "object" || cause === null || !("code" in cause) || typeof cause.code !== "string")
-    return undefined
-  return /^[0-9A-Z]{5}$/.test(cause.code) ? cause.code : undefined
-}
+/** The code that PostgreSQL gives to every error, with a severity; undefined when the error is the socket's or the driver's. */
+const sqlState = ({ reason: { cause } }: SqlError): string | undefined =>
+  cause instanceof Error && "severity" in cause && "code" in cause && typeof cause.code === "string"
+    ? cause.code
+    : undefined
 
 const reasonOf = (error: SqlError): UnavailableReason => {
   const state = sqlState(error)
