@@ -52,7 +52,10 @@ const out: Law = Effect.gen(function* () {
 const into: Law = Effect.gen(function* () {
   const journal = yield* Journal.Journal
   const source = yield* onMemory({ identity: identity(journal) }, (origin) =>
-    Effect.andThen(fill(origin), Effect.all({ exported: lines(origin), events: Stream.runCollect(origin.readAll()) }))
+    Effect.andThen(
+      fill(origin, 300),
+      Effect.all({ exported: lines(origin), events: Stream.runCollect(origin.readAll()) })
+    )
   )
   const live = yield* Effect.forkChild(
     Stream.runCollect(Stream.take(Stream.filter(journal.subscribe({ from: Journal.start }), isEvent), 305)),
