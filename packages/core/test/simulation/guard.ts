@@ -23,19 +23,32 @@ export const guard = (machine: Machine, self: Identity, engine: EngineShape): En
   return {
     ...engine,
     removeContainer: (id) =>
-      Effect.suspend(() => {
+      watched(self, `remove container ${id}`, () => {
         check("container", id, containers(id)?.labels)
         return engine.removeContainer(id)
       }),
     removeVolume: (name) =>
-      Effect.suspend(() => {
+      watched(self, `remove volume ${name}`, () => {
         check("volume", name, volumes(name)?.labels)
         return engine.removeVolume(name)
       }),
     removeNetwork: (id) =>
-      Effect.suspend(() => {
+      watched(self, `remove network ${id}`, () => {
         check("network", id, networks(id)?.labels)
         return engine.removeNetwork(id)
-      })
+      }),
+    createContainer: (spec) => watched(self, `create container ${spec.name}`, () => engine.createContainer(spec)),
+    createVolume: (spec) => watched(self, `create volume ${spec.name}`, () => engine.createVolume(spec)),
+    startContainer: (id) => watched(self, `start container ${id}`, () => engine.startContainer(id)),
+    killContainer: (id, signal) => watched(self, `kill container ${id}`, () => engine.killContainer(id, signal)),
+    pauseContainer: (id) => watched(self, `pause container ${id}`, () => engine.pauseContainer(id)),
+    unpauseContainer: (id) => watched(self, `unpause container ${id}`, () => engine.unpauseContainer(id))
   }
 }
+
+/** Says to the log what is asked and answered: a replay shows it. */
+const watched = <A, E>(self: Identity, what: string, call: () => Effect.Effect<A, E>) =>
+  Effect.logDebug(`${self.name} asks to ${what}`).pipe(
+    Effect.andThen(Effect.suspend(call)),
+    Effect.onExit((exit) => Effect.logDebug(`${self.name}: ${what}: ${exit._tag}`))
+  )

@@ -29,13 +29,15 @@ export const history = (plant: Plant): Effect.Effect<Judgement, unknown, World> 
     return { violations: [...machine.violations], reached: machine.faults.counts() }
   })
 
+const unlessStopped = { name: "unless-stopped", maximumRetryCount: 0 } as const
+
 /** Who lives in the engine and is none of ours: nobody may remove it, and what disturbs it has to be undone. */
 const settleStrangers = ({ engine }: Machine) =>
   Effect.gen(function* () {
     const { engine: direct } = engine
     const networkId = yield* direct.createNetwork({ name: "theirs", internal: true, labels: {} })
     const memoryBytes = 64 * 1024 ** 2
-    const host = { networkMode: "theirs", memoryBytes, memorySwapBytes: 1024 ** 3 }
+    const host = { networkMode: "theirs", memoryBytes, memorySwapBytes: 1024 ** 3, restartPolicy: unlessStopped }
     const containerId = yield* direct.createContainer({ name: "stranger", image, command: ["idle"], host })
     yield* direct.startContainer(containerId)
     yield* direct.createVolume({ name: "their-data", labels: {} })

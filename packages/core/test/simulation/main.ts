@@ -2,6 +2,7 @@
  * Explores histories of core: `node --conditions=@sbx/source packages/core/test/simulation/main.ts [--seconds N] [--seeds N] [--seed S]
  * [--log]`. With `--seeds 1 --seed S` it repeats one. Exit code 1 when an invariant was violated.
  */
+import "effect/schema/SchemaJITCompiler/enable"
 import * as Exploration from "@sbx/sim/Exploration"
 import { Effect } from "effect"
 import { parseArgs } from "node:util"

@@ -95,17 +95,20 @@ const job = (machine: Machine, options: RunnerOptions, number: number): Runs =>
     yield* useSandbox(machine)
   }).pipe(Effect.catchCause((cause) => accept(machine, options.run, cause)))
 
-/** Failures are typed; a defect that is not a reported removal failure is a bug. */
+const tagOf = (defect: unknown): unknown =>
+  typeof defect === "object" && defect !== null && "_tag" in defect ? defect._tag : undefined
+
+/**
+ * Failures are typed; the one defect that is allowed reports a removal that failed as its scope closed. Effect then makes defects of
+ * the typed failures beside it.
+ */
 const accept = (machine: Machine, run: string, cause: Cause.Cause<unknown>) =>
   Effect.sync(() => {
     machine.faults.count("job-failed")
-    for (const reason of cause.reasons) {
-      if (!Cause.isDieReason(reason)) continue
-      const { defect } = reason
-      const isReported = typeof defect === "object" && defect !== null && "_tag" in defect
-      if (isReported && defect._tag === "SandboxRemovalFailed") machine.faults.count("removal-failed")
-      else violate(machine, `a job of ${run} died: ${Cause.pretty(cause)}`)
-    }
+    const tags = cause.reasons.filter(Cause.isDieReason).map(({ defect }) => tagOf(defect))
+    if (tags.length === 0) return
+    if (tags.includes("SandboxRemovalFailed") && !tags.includes(undefined)) machine.faults.count("removal-failed")
+    else violate(machine, `a job of ${run} died: ${Cause.pretty(cause)}`)
   })
 
 const disturbOnce = (options: RunnerOptions, number: number) =>

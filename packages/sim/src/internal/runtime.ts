@@ -24,6 +24,7 @@ export const contextOf = (kernel: Kernel, lane: Lane, log: Log | undefined): Con
     Context.add(Random.Random, makeRandom(kernel.seed, lane)),
     Context.add(References.TracerEnabled, false),
     Context.add(References.CurrentLoggers, new Set(log === undefined ? [] : [makeLogger(kernel, lane, log)])),
+    Context.add(References.MinimumLogLevel, log === undefined ? "None" : "Debug"),
     Context.add(CurrentLane, lane)
   )
 
