@@ -251,8 +251,8 @@ const furnish = (house: House, spec: SandboxSpec, remains: SandboxRemoval.Remain
       timeout: settings.defaultTimeout,
       outputLimitBytes: options.outputLimitBytes ?? Exec.defaults.outputLimitBytes
     },
-    // Another one after a recovery that recreates; the last known one while there is none.
-    containerId: () => remains.recorder.state().containerId ?? born.containerId
+    // Another one after a recovery that recreates; by its name while the engine has not told the id, or there is none.
+    containerId: () => remains.recorder.state().containerId ?? remains.containerName
   }
   const sandbox = assemble({
     context,

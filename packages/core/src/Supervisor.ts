@@ -130,7 +130,7 @@ export const supervise = Effect.fn("Supervisor.supervise")(function* (
     alarms: yield* Queue.sliding<Alarm>(checks.length + 1),
     history: yield* readHistory(internals, policy)
   }
-  yield* Effect.forkScoped(run(watch))
+  yield* Effect.forkScoped(Effect.tapDefect(run(watch), (defect) => Effect.logError(defect)))
   return { current: SubscriptionRef.get(ref), changes: SubscriptionRef.changes(ref) }
 })
 

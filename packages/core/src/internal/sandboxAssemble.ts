@@ -37,7 +37,7 @@ export const assemble = ({ context, born, remains, removers, journal, fs, waitTi
     },
     volume: remains.volume,
     get containerId() {
-      return context.containerId()
+      return recorder.state().containerId ?? born.containerId
     },
     createdAtMillis: born.createdAtMillis,
     startedAtMillis: born.startedAtMillis,
