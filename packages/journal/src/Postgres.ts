@@ -36,12 +36,15 @@ export interface ReaderOptions extends Pick<
   readonly tuning?: Partial<Tuning>
 }
 
-export type WriterOptions = ReaderOptions
+export interface WriterOptions extends ReaderOptions {
+  /** Who a new journal is, instead of a fresh identity: to import an export as the journal that it was. */
+  readonly identity?: { readonly id: string; readonly createdAtMillis: number }
+}
 
-const placeOf = (options: ReaderOptions) =>
+const placeOf = (options: WriterOptions) =>
   Effect.sync((): Place => {
-    const { schema = "sbx_journal", patience = Duration.seconds(30), ...connection } = options
-    return { connection, schema: SchemaName.make(schema), patience }
+    const { schema = "sbx_journal", patience = Duration.seconds(30), identity, ...connection } = options
+    return { connection, schema: SchemaName.make(schema), patience, identity }
   })
 
 const unsupported = ({ connection, schema }: Place, formats: { readonly found: number; readonly supported: number }) =>

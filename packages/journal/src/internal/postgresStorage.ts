@@ -18,11 +18,14 @@ import { runCommit, statements } from "./postgresWrites.ts"
 import { thisProcess } from "./sqliteFile.ts"
 import type { ReadStorage, Storage } from "./storage.ts"
 
+/** Where a journal is, and how to get there. */
 export interface Place {
   readonly connection: Config
   readonly schema: string
   /** How long a read waits for a server that went away. */
   readonly patience: Duration.Input
+  /** Who a new journal is; absent: a fresh identity. */
+  readonly identity: Meta | undefined
 }
 
 type Opening<A> = Effect.Effect<A | NewerFormat, JournalUnavailable, Scope.Scope>
@@ -31,7 +34,7 @@ type Opening<A> = Effect.Effect<A | NewerFormat, JournalUnavailable, Scope.Scope
 export const openWriter = (place: Place): Opening<{ readonly database: Database; readonly storage: Storage }> =>
   opening(
     place,
-    startWriter,
+    startWriter(place.identity),
     ({ database, epoch }) => endWriter(database, epoch),
     (opened) => {
       const sql = statements(opened.database.schema)
@@ -91,31 +94,35 @@ const opening = Effect.fnUntraced(function* <A>(
 })
 
 /** One transaction: two processes that create the same journal at once wait for each other, then both find it. */
-const startWriter: Start = (database) =>
-  inTransaction(
-    database,
-    Effect.fnUntraced(function* (connection) {
-      const now = yield* Clock.currentTimeMillis
-      const id = yield* makeJournalId
-      yield* connection.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [
-        `@sbx/journal ${database.name}`
-      ])
-      const known = yield* readMeta(connection, database.name, database.path)
-      if (known !== undefined && "found" in known) {
-        yield* connection.query("ROLLBACK")
-        return known
-      }
-      const meta = known ?? (yield* createTables(connection, database.name, id, now))
-      const epoch = yield* startEpoch(connection, database.schema, now)
-      yield* connection.query("COMMIT")
-      return { meta, epoch }
-    })
-  )
+const startWriter =
+  (identity: Meta | undefined): Start =>
+  (database) =>
+    inTransaction(
+      database,
+      Effect.fnUntraced(function* (connection) {
+        const now = yield* Clock.currentTimeMillis
+        const self = identity ?? { id: yield* makeJournalId, createdAtMillis: now }
+        yield* connection.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [
+          `@sbx/journal ${database.name}`
+        ])
+        const known = yield* readMeta(connection, database.name, database.path)
+        if (known !== undefined && "found" in known) {
+          yield* connection.query("ROLLBACK")
+          return known
+        }
+        const meta = known ?? (yield* createTables(connection, database.name, self))
+        const epoch = yield* startEpoch(connection, database.schema, now)
+        yield* connection.query("COMMIT")
+        return { meta, epoch }
+      })
+    )
 
-/** Every opening is named in the events it writes: a later owner can tell them from a predecessor's. */
+/** Every opening is named in the events it writes: they can be told from another writer's, and from imported ones. */
 const startEpoch = (connection: PgConnection, schema: string, now: number) => {
   const { host, pid, bootId } = thisProcess()
-  const insert = `INSERT INTO ${schema}.writers SELECT coalesce(max(epoch), 0) + 1, $1, $2, $3, $4 FROM ${schema}.writers
+  const insert = `INSERT INTO ${schema}.writers VALUES (
+      1 + greatest((SELECT max(epoch) FROM ${schema}.writers), (SELECT max(epoch) FROM ${schema}.commits), 0),
+      $1, $2, $3, $4)
     RETURNING epoch`
   return Effect.map(connection.query(insert, [host, integer(pid), bootId, integer(now)]), ({ rows }) =>
     Number(rows[0]?.["epoch"])

@@ -51,6 +51,7 @@ const tables = (schema: string): ReadonlyArray<string> => [
      id bigint PRIMARY KEY, first_position bigint NOT NULL, last_position bigint NOT NULL,
      epoch bigint NOT NULL, recorded_at bigint NOT NULL, hash text NOT NULL
    )`,
+  `CREATE INDEX commit_epochs ON ${schema}.commits (epoch)`,
   // Derived state, not covered by the hash chain: checkpoints, projected rows, snapshots.
   `CREATE TABLE ${schema}.documents (
      collection text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, value text NOT NULL,
@@ -96,8 +97,7 @@ export const readMeta = Effect.fnUntraced(function* (
 export const createTables = Effect.fnUntraced(function* (
   connection: PgConnection,
   name: string,
-  id: string,
-  createdAtMillis: number
+  { id, createdAtMillis }: Meta
 ): Effect.fn.Return<Meta, SqlError> {
   for (const statement of tables(`"${name}"`)) yield* connection.query(statement, [], false)
   yield* connection.query(
