@@ -315,6 +315,31 @@ describe("properties", () => {
   )
 })
 
+describe("recovery and health", () => {
+  const health = (status: "healthy" | "unhealthy"): SandboxCommand => ({
+    _tag: "Report",
+    outcome: { _tag: "HealthChanged", ...at, check: "c", role: "liveness", status, flapping: false, reason: "" }
+  })
+  const about = { ...at, attempt: 1, decision: "restart" } as const
+  const times = { failedAtMillis: 2000, recoveredAtMillis: 3000, downMillis: 1000, workspaceKept: true }
+  const recovered: SandboxCommand = { _tag: "Report", outcome: { _tag: "Recovered", ...about, ...times } }
+
+  it("are facts that change no status", () => {
+    assert.strictEqual(accepts(given.running, health("unhealthy"), ["HealthChanged"]).status, "running")
+    const attempted: SandboxCommand = { _tag: "Report", outcome: { _tag: "RecoveryAttempted", ...about } }
+    assert.strictEqual(accepts(given.stopped, attempted, ["RecoveryAttempted"]).status, "stopped")
+    assert.strictEqual(accepts(given.running, recovered, ["Recovered"]).counts.recoveries, 1)
+    rejects([...given.removing, { _tag: "Removed", ...at }], recovered, "terminal")
+  })
+
+  it("are about one run: a start forgets what was said of the one before", () => {
+    const sick = accepts(given.running, health("unhealthy"), ["HealthChanged"])
+    assert.deepStrictEqual(sick.health, { c: "unhealthy" })
+    assert.deepStrictEqual(fold([history.died(2000)], sick).health, { c: "unhealthy" })
+    assert.deepStrictEqual(fold([history.died(2000), { _tag: "StartIntended", ...at }, history.started(3000)], sick).health, {})
+  })
+})
+
 it("names the command and the status in a rejection", () => {
   const error = new LifecycleRejection({ command: "Pause", status: "created", reason: "illegal-transition" })
   assert.include(error.message, "Could not Pause the sandbox: it is created")

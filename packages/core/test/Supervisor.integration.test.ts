@@ -7,7 +7,7 @@ import { oomKills } from "../src/internal/hostCgroup.ts"
 import { type SandboxEvent, SandboxEvents } from "../src/SandboxEvent.ts"
 import { Sandboxes } from "../src/Sandboxes.ts"
 import type { Sandbox } from "../src/SandboxHandle.ts"
-import { supervise, type Supervised, type Supervision } from "../src/Supervisor.ts"
+import { isReady, supervise, type Supervised, type Supervision } from "../src/Supervisor.ts"
 import { eventually, processesWith } from "./support/hostView.ts"
 import { sandboxesLayer } from "./support/sandboxesLayer.ts"
 
@@ -31,6 +31,8 @@ const eventsOf = Effect.fnUntraced(function* (box: Sandbox) {
 })
 
 const tagsOf = (box: Sandbox) => Effect.map(eventsOf(box), (events) => events.map(({ _tag }) => _tag))
+
+const isWell = ({ health }: Supervision) => health["page"]?.status === "healthy"
 
 type Classified = Extract<SandboxEvent, { readonly _tag: "FailureClassified" }>
 
@@ -215,20 +217,25 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("s
     })
   )
 
-  it.effect("restarts a sandbox that is sick, and ready it is only when its check says so", () =>
+  it.effect("restarts a sandbox that is sick, and calls it ready only when its check does", () =>
     Effect.gen(function* () {
       const { make } = yield* Sandboxes
-      // Well from its start on, until somebody takes the file away.
-      const box = yield* make({ disk: "4M", command: ["sh", "-c", "touch well; exec sleep 1000"] })
+      // Well from its start on, until somebody takes the page away.
+      const serve = "echo hello > index.html; exec httpd -f -p 127.0.0.1:8080 -h ."
+      const box = yield* make({ disk: "4M", command: ["sh", "-c", serve] })
       const timing = { interval: "100 millis", failureThreshold: 2 } as const
-      const checks = [HealthCheck.liveness("well", HealthCheck.command(["test", "-e", "well"]), timing)]
+      const checks = [
+        HealthCheck.liveness("page", HealthCheck.http(8080, { path: "/index.html" }), timing),
+        HealthCheck.readiness("listens", HealthCheck.port(8080), timing)
+      ]
       const supervised = yield* supervise(box, { checks })
-      yield* until(supervised, ({ health }) => health["well"]?.status === "healthy")
-      yield* box.execOk(["rm", "well"])
+      assert.isFalse(isReady(yield* supervised.current))
+      yield* until(supervised, (supervision) => isReady(supervision) && isWell(supervision))
+      yield* box.execOk(["rm", "index.html"])
       yield* recovered(supervised, 1)
-      yield* until(supervised, ({ health }) => health["well"]?.status === "healthy")
+      yield* until(supervised, (supervision) => isReady(supervision) && isWell(supervision))
       const [recovery] = (yield* supervised.current).recoveries
-      assert.deepStrictEqual(recovery?.failure, { kind: "unhealthy", check: "well", detail: "exit code 1" })
+      assert.deepStrictEqual(recovery?.failure, { kind: "unhealthy", check: "page", detail: "status 404" })
       assert.isBelow(recovery?.downMillis ?? Number.NaN, 10_000)
       const tags = yield* tagsOf(box)
       assert.isBelow(tags.indexOf("HealthChanged"), tags.indexOf("FailureClassified"))

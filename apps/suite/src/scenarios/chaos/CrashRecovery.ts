@@ -21,7 +21,15 @@ import { missingInOrder } from "../../internal/factOrder.ts"
 /** The user's target, milliseconds. */
 const budgetMillis = 10_000
 const path = "/workspace/kept.bin"
-const expectedFacts = ["Started", "Died", "RecoveryDecided", "Started"]
+const expectedFacts = [
+  "Started",
+  "Died",
+  "FailureClassified",
+  "RecoveryDecided",
+  "RecoveryAttempted",
+  "Started",
+  "Recovered"
+]
 
 /** SIGKILL by its number, not any text with a nine in it. */
 export const tellsOfKill = (reason: string): boolean => /\bsignal 9\b/.test(reason)
@@ -40,7 +48,7 @@ const recordsEverything = Effect.fnUntraced(function* (sandbox: Sandbox) {
   const facts = yield* Stream.runCollect(SandboxEvents.read(journal, SandboxEvents.stream(sandbox.id)))
   const tags = facts.map((fact) => fact.payload._tag)
   const missing = missingInOrder(expectedFacts, tags)
-  yield* check("death, decision and restart are on record, in order", missing.length === 0, {
+  yield* check("death, class, decision, attempt and recovery are on record, in order", missing.length === 0, {
     expected: expectedFacts.join(" "),
     actual: tags.join(" ")
   })
