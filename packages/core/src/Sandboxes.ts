@@ -12,14 +12,16 @@ import { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import { type DangerousSandbox, permit } from "./Danger.ts"
 import { Environment, layerConfig } from "./Environment.ts"
 import * as Exec from "./Exec.ts"
 import { assemble } from "./internal/sandboxAssemble.ts"
 import * as Birth from "./internal/sandboxBirth.ts"
 import type { SandboxContext } from "./internal/execStart.ts"
-import { remember } from "./internal/sandboxInternals.ts"
+import * as Admission from "./internal/sandboxAdmission.ts"
+import type { Ticket } from "./internal/sandboxAdmission.ts"
+import * as ConcurrentClose from "./internal/concurrentClose.ts"
+import { type Nursery, remember, rememberNursery } from "./internal/sandboxInternals.ts"
 import * as Recorder from "./internal/sandboxRecorder.ts"
 import * as Owner from "./Owner.ts"
 import type { SandboxId } from "./Sandbox.ts"
@@ -69,7 +71,7 @@ export interface SandboxesOptions {
   readonly image?: string
   /** Workspace of sandboxes that name none; `auto` falls back from disk to memory. Default `disk`. */
   readonly workspace?: WorkspaceKind | "auto"
-  /** What the N+1-th does. Default `wait`, in order of arrival. */
+  /** What the N+1-th does, unless an idle pooled one can make room. Default `wait`, in order of arrival. */
   readonly atLimit?: "wait" | "fail"
   /** Allow loosenings that put the engine's host at risk on any engine. Default: on the private engine only. */
   readonly allowDangerous?: boolean
@@ -100,7 +102,7 @@ export const layerWith = (
     Effect.gen(function* () {
       const house = yield* makeHouse(options)
       const { live, midwife } = house
-      return Sandboxes.of({
+      const service = Sandboxes.of({
         make: (sandboxOptions = {}) => make(house, sandboxOptions),
         get: (sandboxId) =>
           Effect.suspend(() => {
@@ -112,6 +114,7 @@ export const layerWith = (
           .listContainers({ [SandboxLabels.keys.journal]: midwife.journal.id, [SandboxLabels.keys.kind]: "sandbox" })
           .pipe(Effect.map((containers) => containers.length))
       })
+      return rememberNursery(service, nurseryOf(house))
     })
   )
 
@@ -132,9 +135,22 @@ interface House {
   readonly midwife: Birth.Midwife
   readonly fs: FileSystem
   readonly defaults: SandboxDefaults
-  readonly permits: Semaphore.Semaphore
+  readonly admission: Admission.Admission
+  /** Of the engine. */
+  readonly cores: number
   readonly live: Map<SandboxId, Sandbox>
 }
+
+/** What a pool makes its sandboxes with: the same, but with a place that it has asked for itself. */
+const nurseryOf = (house: House): Nursery => ({
+  admission: house.admission,
+  atLimit: house.options.atLimit ?? "wait",
+  engine: house.midwife.engine,
+  journalId: house.midwife.journal.id,
+  cores: house.cores,
+  resolve: (options) => prepare(house, options),
+  make: (spec, request) => bearWith(house, spec, request)
+})
 
 const makeHouse = Effect.fnUntraced(function* (options: SandboxesOptions) {
   const engine = yield* Engine
@@ -163,7 +179,8 @@ const makeHouse = Effect.fnUntraced(function* (options: SandboxesOptions) {
       // A disk that cannot be had is refused when a sandbox asks for it, not here.
       workspaceKind: options.workspace === "auto" ? yield* workspaces.choose("auto") : (options.workspace ?? "disk")
     },
-    permits: yield* Semaphore.make(settings.maxConcurrentSandboxes),
+    admission: yield* Admission.make(settings.maxConcurrentSandboxes),
+    cores: info.cpus,
     live: new Map()
   }
   return house
@@ -173,40 +190,50 @@ const make = Effect.fn("Sandboxes.make")(function* (
   house: House,
   options: SandboxOptions
 ): Effect.fn.Return<Sandbox, MakeError, Scope.Scope> {
-  const { midwife } = house
+  const spec = yield* prepare(house, options)
+  return yield* bearWith(house, spec, house.admission.request(house.options.atLimit ?? "wait"))
+})
+
+/** The spec, if this engine may and can have it. */
+const prepare = Effect.fnUntraced(function* (house: House, options: SandboxOptions) {
+  const { engine, workspaces } = house.midwife
   const spec = yield* resolve(options, house.defaults)
-  yield* midwife.workspaces.choose(spec.workspace.kind)
-  const { address, kind } = midwife.engine.endpoint
+  yield* workspaces.choose(spec.workspace.kind)
+  const { address, kind } = engine.endpoint
   const allowDangerous = house.options.allowDangerous === true
   yield* permit(spec.loosening, { address, isPrivate: kind === "private", allowDangerous })
-  yield* admit(house)
-  const remains = yield* Effect.uninterruptible(enlist(house))
-  const born = yield* Birth.bear(midwife, remains, spec)
+  return spec
+})
+
+const bearWith = Effect.fnUntraced(function* (
+  house: House,
+  spec: SandboxSpec,
+  request: Effect.Effect<Ticket | undefined>
+): Effect.fn.Return<Sandbox, MakeError, Scope.Scope> {
+  const remains = yield* admit(house, request)
+  const born = yield* Birth.bear(house.midwife, remains, spec)
   const sandbox = furnish(house, spec, remains, born)
   house.live.set(sandbox.id, sandbox)
   return sandbox
 })
 
-/** Held until the scope closes, which gives it back after the removal: scopes close in reverse order. */
-const admit = Effect.fnUntraced(function* ({ permits, options, settings }: House) {
-  if (options.atLimit !== "fail") return yield* Effect.asVoid(Semaphore.takeScoped(permits, 1))
-  const limit = settings.maxConcurrentSandboxes
-  yield* Effect.acquireRelease(
-    Semaphore.takeIfAvailable(permits, 1).pipe(
-      Effect.filterOrFail(
-        (taken) => taken,
-        () => new SandboxLimitReached({ limit })
-      )
-    ),
-    () => Semaphore.release(permits, 1)
+/** Waits for its place, and registers the removal, after which the place is given back, before anything exists. */
+const admit = (house: House, request: Effect.Effect<Ticket | undefined>) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const ticket = yield* request
+      if (ticket === undefined) return yield* new SandboxLimitReached({ limit: house.admission.limit })
+      yield* restore(ticket.ready).pipe(Effect.onInterrupt(() => ticket.release))
+      const remains = yield* enlist(house, ticket)
+      yield* ConcurrentClose.add(yield* Effect.scope, (exit) => retire(house, remains, exit))
+      return remains
+    })
   )
-})
 
-/** Names it and registers its removal, before anything exists that would have to be removed. */
-const enlist = Effect.fnUntraced(function* (house: House) {
-  const { journal } = house.midwife
+const enlist = Effect.fnUntraced(function* ({ midwife, live }: House, ticket: Ticket) {
+  const { journal } = midwife
   const sandboxId = yield* makeId
-  const remains: SandboxRemoval.Remains = {
+  const remains: Enlisted = {
     sandboxId,
     containerName: SandboxLabels.objectName(journal.id, sandboxId, 1),
     volume: SandboxLabels.volumeName(journal.id, sandboxId),
@@ -214,16 +241,23 @@ const enlist = Effect.fnUntraced(function* (house: House) {
     uid: undefined,
     asked: false,
     volumeUntil: undefined,
-    removed: false
+    removed: false,
+    forget: Effect.andThen(
+      Effect.sync(() => void live.delete(sandboxId)),
+      ticket.release
+    )
   }
-  yield* Effect.addFinalizer((exit) => retire(house, remains, exit))
   return remains
 })
 
+interface Enlisted extends SandboxRemoval.Remains {
+  /** Once it is removed: takes it off the list and gives its place back. */
+  readonly forget: Effect.Effect<void>
+}
+
 /** A failed removal is a failure of the scope: it must not pass unseen. */
-const retire = (house: House, remains: SandboxRemoval.Remains, exit: Exit.Exit<unknown, unknown>) => {
-  const { sandboxId, containerName, volume } = remains
-  const forget = Effect.sync(() => void house.live.delete(sandboxId))
+const retire = (house: House, remains: Enlisted, exit: Exit.Exit<unknown, unknown>) => {
+  const { sandboxId, containerName, volume, forget } = remains
   const failed = Exit.isFailure(exit) && !Exit.hasInterrupts(exit)
   if (failed && !house.settings.cleanupOnFailure && house.live.has(sandboxId)) {
     const where = `container ${containerName}, volume ${volume}`
@@ -238,7 +272,7 @@ const retire = (house: House, remains: SandboxRemoval.Remains, exit: Exit.Exit<u
   )
 }
 
-const furnish = (house: House, spec: SandboxSpec, remains: SandboxRemoval.Remains, born: Birth.Born): Sandbox => {
+const furnish = (house: House, spec: SandboxSpec, remains: Enlisted, born: Birth.Born): Sandbox => {
   const { midwife, settings, options, fs } = house
   const context: SandboxContext = {
     engine: midwife.engine,
@@ -262,7 +296,7 @@ const furnish = (house: House, spec: SandboxSpec, remains: SandboxRemoval.Remain
     journal: midwife.journal,
     fs,
     waitTimeout: settings.defaultTimeout,
-    forget: Effect.sync(() => void house.live.delete(remains.sandboxId))
+    forget: remains.forget
   })
   return remember(sandbox, { context, journal: midwife.journal, midwife, remains })
 }
