@@ -31,6 +31,14 @@ const corruptions: ReadonlyArray<readonly [what: string, sql: string, fact: RegE
   ["a version twice", "UPDATE events SET version = 9 WHERE position = 2", /version 9 where 2 is due/],
   ["a reopened stream", "UPDATE streams SET status = 'open'", /stream's head disagrees/],
   ["a cut tail", "DELETE FROM commits WHERE id = 3", /1 events after the last commit/],
+  ["an older format", "UPDATE meta SET format = 1", /not those of format 1/],
+  ["another algorithm", "UPDATE meta SET algorithm = 'md5'", /with md5/],
+  ["a changed digest", "UPDATE appends SET digest = 'x'", /stands for other events/],
+  ["a moved command", "UPDATE appends SET first_position = 1", /does not point at its events/],
+  ["a forgotten command", "DELETE FROM appends", /does not point at its events/],
+  ["an invented command", "INSERT INTO appends VALUES (1, 'z', '', 1, 2, 2)", /2 command ids for 1/],
+  ["a moved category", "UPDATE streams SET category = 'other'", /stream's head disagrees/],
+  ["a moved opening", "UPDATE streams SET opened_at = 1", /stream's head disagrees/],
   ["another identity", "UPDATE meta SET id = 'jrn_other'", /genesis hash/]
 ]
 

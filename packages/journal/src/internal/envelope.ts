@@ -18,10 +18,6 @@ export const toTexts = (events: ReadonlyArray<EncodedEvent>): Append["events"] =
     return { type: storable("the type", type), schemaVersion, payload: text }
   })
 
-/** What a command id stands for: the events and whether they close the stream, not the expectation. */
-export const contentOf = (events: Append["events"], closes: boolean): string =>
-  JSON.stringify([closes, events.map((e) => [e.type, e.schemaVersion, e.payload])])
-
 export const matches = (
   filter: Filter | undefined,
   event: { readonly stream: StreamName; readonly type: string }

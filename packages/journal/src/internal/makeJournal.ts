@@ -6,11 +6,11 @@ import type { AnyProjection } from "../Projection.ts"
 import type { Append, Refusal } from "./decideAppend.ts"
 import { decideAppends, needAppends } from "./decideAppend.ts"
 import { makeDocuments } from "./documents.ts"
-import { contentOf, matches, toRecorded, toTexts } from "./envelope.ts"
-import { sha256 } from "./hashChain.ts"
+import { matches, toRecorded, toTexts } from "./envelope.ts"
 import type { Hub } from "./hub.ts"
 import { foldInline, needInline } from "./inline.ts"
 import { storable } from "./storable.ts"
+import { appendDigest, requestDigest } from "./commandDigest.ts"
 import { makeCommitLog } from "./commitLog.ts"
 import type { ReadStorage, Storage } from "./storage.ts"
 import { awaitPosition, subscribe } from "./subscription.ts"
@@ -86,7 +86,7 @@ const toAppend = ({ stream, events: encoded, options }: AppendItem): Append => {
   const command =
     commandId === undefined
       ? undefined
-      : { id: storable("the command id", commandId), digest: sha256(contentOf(events, closes)) }
+      : { id: storable("the command id", commandId), digest: appendDigest(events, closes) }
   return { stream, events, expected, command, causation, correlation, closes, whenClosed: "refuse" }
 }
 
@@ -101,7 +101,7 @@ const toAppends = (items: ReadonlyArray<AppendItem>): ReadonlyArray<Append> => {
     throw new Error("appendAll takes a command id for every append or for none")
   }
   if (appends.length === 1) return appends
-  const whole = sha256(JSON.stringify(appends.map(({ stream, command }) => [stream, command?.digest])))
+  const whole = requestDigest(appends.map(({ stream, command }) => ({ stream, digest: command?.digest ?? "" })))
   return appends.map((append) =>
     append.command === undefined ? append : { ...append, command: { id: append.command.id, digest: whole } }
   )

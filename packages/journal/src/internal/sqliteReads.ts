@@ -1,7 +1,7 @@
 /** Adapter (node:sqlite): the reading half of the storage. Pages are read whole: no transaction outlives a call. */
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite"
 import type { StreamInfo, StreamName } from "../Journal.ts"
-import type { JournalUnavailable } from "../Journal.ts"
+import { JournalUnavailable } from "../Journal.ts"
 import type { Effect } from "effect"
 import type { CommandRow, CommitRow, ReadStorage, Row } from "./storage.ts"
 import { attempt } from "./sqliteError.ts"
@@ -15,21 +15,25 @@ export interface Reads {
   readonly stream: StatementSync
   readonly streams: StatementSync
   readonly findStream: StatementSync
+  readonly archived: StatementSync
   readonly command: StatementSync
   readonly commits: StatementSync
   readonly document: StatementSync
   readonly documents: StatementSync
 }
 
-const eventColumns = `
+export const eventColumns = `
   e.position, s.name, e.version, e.type, e.schema_version, e.payload, e.command_id, e.causation, e.correlation,
   e.closes, e.recorded_at, e.epoch`
 
-const noDocuments = "(SELECT '' AS collection, '' AS key, '' AS value WHERE false)"
+export const hasTable = (db: DatabaseSync, name: string): boolean =>
+  db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined
 
-/** A file of format 1, open for reading only, has no documents yet. */
+// A file of format 1, open for reading only, has neither documents nor archived streams.
 const documentsOf = (db: DatabaseSync): string =>
-  db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'documents'").get() === undefined ? noDocuments : "documents"
+  hasTable(db, "documents") ? "documents" : "(SELECT '' AS collection, '' AS key, '' AS value WHERE false)"
+const archivedOf = (db: DatabaseSync): string =>
+  hasTable(db, "archived") ? "archived" : "(SELECT 0 AS stream_id WHERE false)"
 
 export const prepareReads = (db: DatabaseSync): Reads => ({
   head: db.prepare("SELECT id, last_position, hash FROM commits ORDER BY id DESC LIMIT 1"),
@@ -46,6 +50,7 @@ export const prepareReads = (db: DatabaseSync): Reads => ({
      WHERE (?1 IS NULL OR category = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY id`
   ),
   findStream: db.prepare("SELECT name, version, status, position FROM streams WHERE name = ?"),
+  archived: db.prepare(`SELECT 1 FROM ${archivedOf(db)} a JOIN streams s ON s.id = a.stream_id WHERE s.name = ?`),
   command: db.prepare(
     `SELECT a.command_id, a.digest, a.first_position, a.last_position, a.version
      FROM appends a JOIN streams s ON s.id = a.stream_id WHERE s.name = ? AND a.command_id = ?`
@@ -74,7 +79,7 @@ export const readStorage = (
     epoch,
     head: reading((r) => lastCommit(r).position),
     scan: (after, to) => reading((r) => r.scan.all(after, to).map(toRow)),
-    readStream: (name, from, limit) => reading((r) => r.stream.all(name, from, limit).map(toRow)),
+    readStream: (name, from, limit) => reading((r) => readStream(r, path, name, from, limit)),
     streams: (category, status) => reading((r) => r.streams.all(category ?? null, status ?? null).map(toStreamInfo)),
     commands: (keys) =>
       reading((r) => keys.flatMap(({ stream, commandId }) => findCommand(r, stream, commandId) ?? [])),
@@ -87,6 +92,14 @@ export const readStorage = (
           .map((columns) => ({ collection, key: String(columns["key"]), value: String(columns["value"]) }))
       )
   }
+}
+
+/** A page that does not begin where it should is asked about: its stream may have been archived, wholly or half. */
+const readStream = (r: Reads, path: string, name: StreamName, from: number, limit: number): ReadonlyArray<Row> => {
+  const rows = r.stream.all(name, from, limit).map(toRow)
+  if (rows[0]?.version === from || r.archived.get(name) === undefined) return rows
+  const detail = `the events of ${name} were archived`
+  throw new JournalUnavailable({ operation: "read", reason: "Archived", detail, path })
 }
 
 export const findStream = (r: Reads, name: StreamName): StreamInfo | undefined => {

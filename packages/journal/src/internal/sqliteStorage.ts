@@ -69,7 +69,7 @@ const openBox = (path: string, self: Identity, now: number): Box | NewerFormat =
 }
 
 // FULL syncs the WAL at every commit: an acknowledged event survives a power cut. Group commit pays for it.
-const configure = (db: DatabaseSync): void => {
+export const configure = (db: DatabaseSync): void => {
   db.exec(
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -65536"
   )

@@ -6,11 +6,18 @@ import { algorithm, genesisHash } from "./hashChain.ts"
 /** Version of the tables below; a file with a higher one was written by a newer program and is refused. */
 export const formatVersion = 2
 
-// Since format 2. Derived state, not covered by the hash chain: checkpoints, projected rows, snapshots.
-const documents = `
-CREATE TABLE documents (
+// Since format 2. Documents are derived state, not covered by the hash chain: checkpoints, projected rows, snapshots.
+// A segment file holds the events of archived streams; the hash chain covers them as before.
+const additions = `
+CREATE TABLE IF NOT EXISTS documents (
   collection TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (collection, key)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS segments (
+  id INTEGER PRIMARY KEY, file TEXT NOT NULL, sha256 TEXT NOT NULL, events INTEGER NOT NULL, created_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS archived (
+  stream_id INTEGER PRIMARY KEY REFERENCES streams (id), segment_id INTEGER NOT NULL REFERENCES segments (id)
+) STRICT;
 `
 
 // AUTOINCREMENT: deleting the tail never gives a position a second meaning.
@@ -48,7 +55,7 @@ CREATE TABLE commits (
   first_position INTEGER NOT NULL, last_position INTEGER NOT NULL, epoch INTEGER NOT NULL, recorded_at INTEGER NOT NULL,
   hash TEXT NOT NULL
 ) STRICT;
-${documents}`
+${additions}`
 
 export interface Meta {
   readonly id: string
@@ -76,7 +83,7 @@ export const readMeta = (db: DatabaseSync, path: string): Meta | undefined => {
   }
 }
 
-const notAJournal = (path: string) =>
+export const notAJournal = (path: string) =>
   new JournalUnavailable({ operation: "open", reason: "NotAJournal", detail: "the file is another database", path })
 
 /** Creates all tables in one transaction, so that a kill leaves an empty file or a whole journal. */
@@ -99,7 +106,7 @@ export const migrate = (db: DatabaseSync, meta: Meta): Meta => {
   if (meta.format === formatVersion) return meta
   db.exec("BEGIN IMMEDIATE")
   try {
-    db.exec(documents)
+    db.exec(additions)
     db.prepare("UPDATE meta SET format = ?").run(formatVersion)
     db.exec("COMMIT")
   } catch (cause) {
