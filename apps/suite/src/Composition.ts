@@ -117,10 +117,9 @@ export const recoveryWithout = (engineId: string) =>
   reconciler.pipe(Layer.provide(Layer.succeed(Engine, absentEngine(engineId))))
 
 /** In the sources, and beside the one file of the bundle: see `rolldown.config.ts`. */
-const watchdogEntry = new URL(
-  import.meta.url.endsWith(".ts") ? "./internal/watchdogMain.ts" : "./watchdog.js",
-  import.meta.url
-)
+const watchdogEntry = import.meta.url.endsWith(".ts")
+  ? new URL("./internal/watchdogMain.ts", import.meta.url)
+  : new URL("./watchdog.js", import.meta.url)
 
 /** Spawned at once, and told to guard as soon as the engine is known. `logFile`: absolute. */
 export const watchdog = (logFile: string) => Watchdog.layerWith({ entry: watchdogEntry, logFile })

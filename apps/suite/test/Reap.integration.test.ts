@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import { RunJson } from "../src/reporting/RunJson.ts"
 import { directory, run, start } from "./support/commandLine.ts"
 import { describeIf } from "./support/describeIf.ts"
+import { killed } from "./support/killing.ts"
 import { address, env, hang, hanging, objectsOf, passes, scenario } from "./support/realEngine.ts"
 
 const decodeReap = Schema.decodeSync(Schema.fromJsonString(ReconcileReport))
@@ -21,8 +22,7 @@ describe("reap", () => {
     const cwd = directory()
     const started = start(["run", scenario(cwd, "hang", hang)], { cwd, env: env() })
     await started.says(hanging)
-    started.child.kill("SIGKILL")
-    await started.ended
+    await killed.withWatchdog(started)
     const runId = readlinkSync(path.join(cwd, ".sbx/runs/last"))
     const left = await objectsOf(runId)
     assert.isNotEmpty(left)
@@ -58,8 +58,7 @@ describe("reap", () => {
     const cwd = directory()
     const started = start(["run", scenario(cwd, "hang", hang)], { cwd, env: env() })
     await started.says(hanging)
-    started.child.kill("SIGKILL")
-    await started.ended
+    await killed.withWatchdog(started)
     const runId = readlinkSync(path.join(cwd, ".sbx/runs/last"))
     const next = await run(["run", scenario(cwd, "empty", passes)], { cwd, env: env() })
     assert.strictEqual(next.code, 0, next.stderr)

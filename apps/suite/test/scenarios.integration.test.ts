@@ -25,7 +25,9 @@ const place = {
   allowDangerous: process.env["SBX_TEST_ENGINE_KIND"] === "private"
 }
 
+// A worker that is killed at a time limit leaves nothing either.
 const services = Composition.scenarioServices(place).pipe(
+  Layer.provideMerge(Composition.guarded({ logFile: path.join(directory, "watchdog.log"), journalPath: "" })),
   Layer.provideMerge(Composition.engine({ install: false })),
   Layer.provideMerge(Layer.mergeAll(Environment.layerConfig(), Memory.layer)),
   Layer.provideMerge(Composition.terminal)

@@ -1,40 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Engine, type EngineInfo } from "@sbx/engine/Engine"
+import { Engine, type NetworkSummary } from "@sbx/engine/Engine"
 import { EngineUnavailable } from "@sbx/engine/EngineError"
-import { Effect, Layer, Stream } from "effect"
+import { Deferred, Effect, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import * as Owner from "../src/Owner.ts"
 import * as Reconciler from "../src/Reconciler.ts"
+import * as SandboxLabels from "../src/SandboxLabels.ts"
 import { UidLeases } from "../src/UidLease.ts"
 import { Workspaces } from "../src/Workspace.ts"
+import { engineInfo } from "./support/engineInfo.ts"
 
 const cut = new EngineUnavailable({ operation: "events", endpoint: "x", reason: "connection-lost", detail: "" })
-const info: EngineInfo = {
-  id: "engine",
-  version: "1",
-  apiVersion: "1.41",
-  operatingSystem: "",
-  kernelVersion: "",
-  architecture: "",
-  cpus: 1,
-  memoryBytes: 1,
-  storageDriver: "",
-  backingFilesystem: undefined,
-  dataRoot: "",
-  cgroupVersion: "1",
-  cgroupDriver: "",
-  defaultRuntime: "",
-  runtimes: [],
-  securityOptions: [],
-  warnings: []
-}
-
 /** Counts how often the engine was asked for its containers. */
 const counting = (events: Stream.Stream<never, EngineUnavailable>, fails: boolean) => {
-  const seen = { lists: 0 }
+  const seen: { lists: number; readonly networks: Array<NetworkSummary> } = { lists: 0, networks: [] }
   const engine = Layer.mock(Engine, {
     endpoint: { kind: "explicit", address: "unix:///none" },
-    info: Effect.succeed(info),
+    info: Effect.succeed(engineInfo),
     events: () => events,
     listContainers: () =>
       Effect.suspend(() => {
@@ -42,7 +25,8 @@ const counting = (events: Stream.Stream<never, EngineUnavailable>, fails: boolea
         return fails ? Effect.fail(cut) : Effect.succeed([])
       }),
     listVolumes: () => Effect.succeed([]),
-    listNetworks: () => Effect.succeed([])
+    listNetworks: () => Effect.sync(() => [...seen.networks]),
+    removeNetwork: () => Effect.sync(() => void seen.networks.splice(0))
   })
   const leases = Layer.mock(UidLeases, {
     list: Effect.succeed([]),
@@ -88,6 +72,44 @@ describe("keeping engine and journals in agreement", () => {
       yield* rounds(2, seen)
     }).pipe(Effect.provide(layer))
   })
+
+  it.effect("removes, within a second of the cut, what a dead neighbour left while nobody was told of it", () =>
+    Effect.gen(function* () {
+      const dead = Owner.toLabel({ ...(yield* Owner.current), startTicks: "1" })
+      const leftover = {
+        id: "n1",
+        name: "sbx-left",
+        driver: "bridge",
+        internal: true,
+        labels: SandboxLabels.encode({
+          journal: "jrn_x",
+          journalPath: "",
+          run: "run_x",
+          stream: "sandbox/sbx_x",
+          intent: 1,
+          epoch: 1,
+          deadline: 0,
+          owner: dead,
+          kind: "network"
+        })
+      }
+      const line = yield* Deferred.make<never, EngineUnavailable>()
+      const { seen, layer } = counting(Stream.fromEffect(Deferred.await(line)), false)
+      yield* Effect.gen(function* () {
+        yield* Effect.forkChild((yield* Reconciler.Reconciler).keepReconciled({}))
+        yield* rounds(1, seen)
+        seen.networks.push(leftover)
+        yield* TestClock.adjust("5 seconds")
+        assert.lengthOf(seen.networks, 1)
+        yield* Deferred.fail(line, cut)
+        yield* TestClock.adjust("1 seconds")
+        yield* rounds(2, seen)
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve))).pipe(
+          Effect.repeat({ until: () => seen.networks.length === 0 })
+        )
+      }).pipe(Effect.provide(layer))
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
 
   it.effect("gives an empty report where there is nothing of ours", () => {
     const { layer } = counting(Stream.never, false)

@@ -97,11 +97,12 @@ const imports = [
   'import { FailureInjector } from "@sbx/chaos/FailureInjector"',
   'import { cpuStress } from "@sbx/chaos/Fault"',
   'import { Sandboxes } from "@sbx/core/Sandboxes"',
+  'import { Engine } from "@sbx/engine/Engine"',
   'import * as Scenario from "@sbx/core/Scenario"',
   'import * as Effect from "effect/Effect"'
 ]
 
-/** Writes a file of one scenario; `body` may use `sandbox`, `context`, `Effect`, `Sandboxes` and faults. */
+/** Writes a file of one scenario; `body` may use `sandbox`, `context`, `Effect`, `Engine`, `Sandboxes` and faults. */
 export const scenario = (cwd: string, name: string, body: string, options = "{}"): string => {
   const text = [
     ...imports,

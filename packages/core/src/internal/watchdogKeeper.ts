@@ -77,7 +77,7 @@ const keepOne = Effect.fnUntraced(function* (kennel: Kennel) {
     }),
     Effect.repeat({ schedule: Schedule.spaced("100 millis"), times: maxStarts - 1 })
   )
-  const reason = `could not be kept running: it ${[...new Set(reasons)].join(", then ")}`
+  const reason = `could not be kept running: it ${[...new Set(reasons)].join(", then ")}; see ${kennel.options.logFile}`
   kennel.status = { _tag: "lost", reason }
   yield* Effect.logWarning(`The watchdog ${reason}. If this process is killed, \`./sbx reap\` removes what it leaves.`)
   yield* Deferred.succeed(kennel.settled, undefined)
@@ -109,8 +109,7 @@ const one = Effect.fnUntraced(
     )
     yield* Effect.forkScoped(Effect.ignore(greeted))
     const code = yield* Effect.result(handle.exitCode)
-    const end = code._tag === "Success" ? `exit code ${code.success}` : code.failure.message
-    return `${handle.pid} ended unasked: ${end}; see ${options.logFile}`
+    return `ended unasked, ${code._tag === "Success" ? `with exit code ${code.success}` : "by a signal"}`
   },
   (life, kennel) =>
     life.pipe(

@@ -26,7 +26,7 @@ const roundDeadline = "30 seconds"
 const pace = Duration.millis(250)
 const slowest = Duration.seconds(10)
 
-export const exitCodes = { clean: 0, left: 3 } as const
+const exitCodes = { clean: 0, left: 3 } as const
 
 interface Failed {
   readonly message: string

@@ -1,0 +1,295 @@
+/** Intents without an outcome, whose owner is dead: what the reconciler makes of each by looking at the engine. */
+import { assert, describe, it } from "@effect/vitest"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { type ContainerInspect, type ContainerState, Engine, type ExecState } from "@sbx/engine/Engine"
+import { ObjectNotFound } from "@sbx/engine/EngineError"
+import { Journal, noStream } from "@sbx/journal/Journal"
+import * as Memory from "@sbx/journal/Memory"
+import { Effect, Layer, Stream } from "effect"
+import { isReadonlyArrayNonEmpty } from "effect/Array"
+import { TestClock } from "effect/testing"
+import * as Owner from "../src/Owner.ts"
+import * as Reconciler from "../src/Reconciler.ts"
+import { type SandboxEvent, SandboxEvents } from "../src/SandboxEvent.ts"
+import * as SandboxLabels from "../src/SandboxLabels.ts"
+import { UidLeases } from "../src/UidLease.ts"
+import { Workspaces } from "../src/Workspace.ts"
+import { inspected } from "./support/contextOn.ts"
+import { engineInfo } from "./support/engineInfo.ts"
+import { at, history } from "./support/lifecycle.ts"
+
+const sandboxId = "sbx_aaaaaaaaaaaaaaaa"
+const stream = SandboxEvents.stream(sandboxId)
+
+/** An engine that has what the test puts into it. */
+const makeWorld = () => {
+  const containers = new Map<string, ContainerInspect>()
+  const execs = new Map<string, ExecState>()
+  const volumes = new Map<string, Readonly<Record<string, string>>>()
+  const removed: Array<string> = []
+  const absent = (kind: "container" | "volume" | "exec", id: string) =>
+    Effect.fail(new ObjectNotFound({ operation: "inspect", kind, id }))
+  const found = (reference: string) =>
+    [...containers.values()].find(({ id, name }) => id === reference || name === reference)
+  const volumeOf = (name: string) => ({
+    name,
+    driver: "local",
+    mountpoint: "",
+    options: {},
+    labels: volumes.get(name) ?? {}
+  })
+  const engine = Layer.mock(Engine, {
+    endpoint: { kind: "explicit", address: "unix:///none" },
+    info: Effect.succeed(engineInfo),
+    listContainers: () =>
+      Effect.sync(() =>
+        [...containers.values()]
+          .filter(({ labels }) => SandboxLabels.keys.journal in labels)
+          .map(({ id, name, labels, state }) => ({
+            id,
+            name,
+            labels,
+            image: "",
+            status: state.status,
+            createdAtMillis: 1
+          }))
+      ),
+    listVolumes: () => Effect.succeed([]),
+    listNetworks: () => Effect.succeed([]),
+    inspectContainer: (id) =>
+      Effect.suspend(() => {
+        const one = found(id)
+        return one === undefined ? absent("container", id) : Effect.succeed(one)
+      }),
+    inspectVolume: (name) =>
+      Effect.suspend(() => (volumes.has(name) ? Effect.succeed(volumeOf(name)) : absent("volume", name))),
+    inspectExec: (id) =>
+      Effect.suspend(() => {
+        const exec = execs.get(id)
+        return exec === undefined ? absent("exec", id) : Effect.succeed(exec)
+      }),
+    removeContainer: (id) =>
+      Effect.sync(() => {
+        const one = found(id)
+        if (one === undefined) return
+        containers.delete(one.id)
+        removed.push(one.name)
+      })
+  })
+  const workspaces = Layer.mock(Workspaces, {
+    diskObstacle: undefined,
+    images: Effect.succeed([]),
+    removeAll: (names) => Effect.sync(() => (removed.push(...names), new Map<string, string>()))
+  })
+  const leases = Layer.mock(UidLeases, {
+    list: Effect.succeed([]),
+    boots: Effect.succeed([]),
+    recover: Effect.succeed([]),
+    release: () => Effect.void
+  })
+  const layer = Reconciler.layer.pipe(
+    Layer.provide(Layer.mergeAll(engine, workspaces, leases)),
+    Layer.provideMerge(Layer.mergeAll(Memory.layer, NodeServices.layer))
+  )
+  return { containers, execs, volumes, removed, layer }
+}
+type World = ReturnType<typeof makeWorld>
+
+/** Labels that the dead owner gave. */
+const labelsOf = Effect.gen(function* () {
+  const { id } = yield* Journal
+  return SandboxLabels.encode({
+    journal: id,
+    journalPath: "",
+    run: "run_x",
+    stream,
+    intent: 1,
+    epoch: 1,
+    deadline: 10_000,
+    owner: Owner.toLabel({ ...(yield* Owner.current), startTicks: "1" }),
+    kind: "sandbox"
+  })
+})
+
+interface Case {
+  readonly before: ReadonlyArray<SandboxEvent>
+  /** The container that the engine shows; absent: none. */
+  readonly state?: Partial<ContainerState>
+  /** Default: as the owner gave. */
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+const intended = history.createIntended(1)
+
+/** Writes the history, shows the container, reconciles at once. */
+const settled = (world: World, { before, state, labels }: Case) =>
+  Effect.gen(function* () {
+    const journal = yield* Journal
+    const own = yield* labelsOf
+    const events = before.map((event) => (event._tag === "CreateIntended" ? { ...event, labels: own } : event))
+    if (isReadonlyArrayNonEmpty(events)) yield* SandboxEvents.append(journal, stream, events, { expected: noStream })
+    if (state !== undefined) world.containers.set("c1", { ...inspected(state), labels: labels ?? own })
+    return yield* again
+  })
+
+const again = Effect.gen(function* () {
+  return yield* (yield* Reconciler.Reconciler).reconcile({ dryRun: false, own: yield* Journal })
+})
+
+const recorded = Effect.gen(function* () {
+  const events = yield* Stream.runCollect(SandboxEvents.read(yield* Journal, stream))
+  return events.flatMap(({ payload }) => (payload._tag === "UnknownEvent" ? [] : [payload]))
+})
+const tags = Effect.map(recorded, (events) => events.map(({ _tag }) => _tag))
+
+const created = { ...history.made }
+const started = history.started(600)
+const running: ReadonlyArray<SandboxEvent> = [intended, created, { _tag: "StartIntended", ...at }, started]
+const execIntended = { ...history.exec("k"), _tag: "ExecIntended" } as const
+const execStarted = { _tag: "ExecStarted", ...at, execKey: "k", execId: "e1" } as const
+const end = ["RemoveIntended", "OrphanReaped"]
+
+describe("a create without an answer", () => {
+  it.effect("is Created when the engine shows it, and reaped", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      const report = yield* settled(world, {
+        before: [intended],
+        state: { status: "created", running: false, startedAtMillis: undefined }
+      })
+      assert.deepStrictEqual(report.settled, [stream])
+      assert.deepStrictEqual(world.removed, ["sbx-j-a-1", "sbx-j-a-ws"])
+      assert.deepStrictEqual(yield* tags, ["CreateIntended", "Created", ...end])
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("is in doubt before its deadline, and reaped when it appears late", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      const report = yield* settled(world, { before: [intended] })
+      assert.deepStrictEqual(report.inDoubt, [{ journalPath: "", stream, untilMillis: 10_000 }])
+      assert.deepStrictEqual([report.settled, world.removed], [[], []])
+      yield* TestClock.adjust("9 seconds")
+      world.containers.set("c1", { ...inspected(), labels: yield* labelsOf })
+      assert.deepStrictEqual((yield* again).settled, [stream])
+      assert.include(world.removed, "sbx-j-a-1")
+      assert.include(yield* tags, "Created")
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("is abandoned at its deadline", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      yield* settled(world, { before: [intended] })
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual((yield* again).inDoubt, [])
+      assert.deepStrictEqual(yield* tags, ["CreateIntended", "CreateAbandoned"])
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("leaves a container and a volume alone that have its names and not its label", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      world.volumes.set("sbx-j-a-ws", {})
+      yield* settled(world, { before: [intended], state: {}, labels: {} })
+      yield* TestClock.adjust("10 seconds")
+      yield* again
+      assert.deepStrictEqual(yield* tags, ["CreateIntended", "CreateAbandoned"])
+      assert.deepStrictEqual(world.removed, [])
+      assert.isTrue(world.containers.has("c1"))
+    }).pipe(Effect.provide(world.layer))
+  })
+})
+
+describe("a start without an answer", () => {
+  it.effect("is Started when it runs", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      yield* settled(world, { before: [intended, created, { _tag: "StartIntended", ...at }], state: {} })
+      assert.deepStrictEqual((yield* tags).slice(3), ["Started", ...end])
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("is Started and Died when it ran and is over, with the engine's exit code", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      const state = { status: "exited", running: false, exitCode: 9, finishedAtMillis: 700 } as const
+      yield* settled(world, { before: [intended, created, { _tag: "StartIntended", ...at }], state })
+      assert.deepStrictEqual((yield* tags).slice(3), ["Started", "Died", ...end])
+      assert.deepInclude(
+        (yield* recorded).find(({ _tag }) => _tag === "Died"),
+        { exitCode: 9 }
+      )
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("is no start when the engine never started it; the container goes", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      const state = { status: "created", running: false, startedAtMillis: undefined } as const
+      yield* settled(world, { before: [intended, created, { _tag: "StartIntended", ...at }], state })
+      assert.deepStrictEqual((yield* tags).slice(3), end)
+      assert.include(world.removed, "sbx-j-a-1")
+    }).pipe(Effect.provide(world.layer))
+  })
+})
+
+describe("an exec without an answer", () => {
+  const lost = Effect.map(recorded, (events) => events.find(({ _tag }) => _tag === "ExecLost"))
+  const exec = (change: Partial<ExecState>): ExecState => ({
+    running: false,
+    exitCode: undefined,
+    hostPid: undefined,
+    containerId: "c1",
+    ...change
+  })
+
+  it.effect("is lost with the exit code that the engine knows", () => {
+    const world = makeWorld()
+    world.execs.set("e1", exec({ exitCode: 3 }))
+    return Effect.gen(function* () {
+      yield* settled(world, { before: [...running, execIntended, execStarted], state: {} })
+      assert.deepInclude(yield* lost, { execKey: "k", exitCode: 3 })
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("is lost without one while it runs, when the engine forgot it, and when it has no id", () => {
+    const cases = [
+      { exec: exec({ running: true, exitCode: 0 }), before: [execIntended, execStarted] },
+      { exec: undefined, before: [execIntended, execStarted] },
+      { exec: exec({ exitCode: 3 }), before: [execIntended] }
+    ]
+    return Effect.forEach(cases, ({ exec, before }) => {
+      const world = makeWorld()
+      if (exec !== undefined) world.execs.set("e1", exec)
+      return Effect.gen(function* () {
+        yield* settled(world, { before: [...running, ...before], state: {} })
+        const event = yield* lost
+        assert.isDefined(event)
+        assert.notProperty(event, "exitCode")
+      }).pipe(Effect.provide(world.layer))
+    })
+  })
+})
+
+describe("a removal without an answer", () => {
+  it.effect("is Removed when the container was there and is gone", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      yield* settled(world, { before: [...running, { _tag: "RemoveIntended", ...at, reason: "" }] })
+      assert.strictEqual((yield* tags).at(-1), "Removed")
+      assert.deepStrictEqual(world.removed, ["sbx-j-a-ws"])
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("is in doubt before the create deadline when the container was never seen", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      const report = yield* settled(world, { before: [intended, { _tag: "RemoveIntended", ...at, reason: "" }] })
+      assert.lengthOf(report.inDoubt, 1)
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual((yield* again).settled, [stream])
+      assert.strictEqual((yield* tags).at(-1), "Removed")
+    }).pipe(Effect.provide(world.layer))
+  })
+})
