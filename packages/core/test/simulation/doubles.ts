@@ -25,10 +25,10 @@ export const layerOf = (machine: Machine, self: Identity, plant: Plant): Layer.L
     Effect.gen(function* () {
       const client = machine.engine.connect({ name: self.name, timeoutMillis: 60_000 })
       yield* machine.world.atDeath(client.disconnect)
-      const engine = guard(machine, self, plant.engine?.(client.engine, machine) ?? client.engine)
+      const engine = guard(machine, self, plant.engine?.(client.engine) ?? client.engine)
       return Context.empty().pipe(
         Context.add(Engine, engine),
-        Context.add(FileSystem.FileSystem, filesOf(machine, self)),
+        Context.add(FileSystem.FileSystem, filesOf(machine, self, plant)),
         Context.add(Workspaces, workspacesOf(machine, engine)),
         Context.add(UidLeases, leasesOf(machine, self, engine)),
         Context.add(JournalFiles, journalsOf(machine, self, plant))
@@ -39,9 +39,10 @@ export const layerOf = (machine: Machine, self: Identity, plant: Plant): Layer.L
 const notFound = (path: string) =>
   systemError({ _tag: "NotFound", module: "FileSystem", method: "open", pathOrDescriptor: path })
 
-const filesOf = (machine: Machine, self: Identity): FileSystem.FileSystem => {
+const filesOf = (machine: Machine, self: Identity, { seesNobody }: Plant): FileSystem.FileSystem => {
   const statOf = (pid: string) => {
-    const identity = pid === "self" ? self : holderOf(machine, Number(pid))
+    const other = seesNobody === true ? undefined : holderOf(machine, Number(pid))
+    const identity = pid === "self" || pid === String(self.pid) ? self : other
     if (identity === undefined) return undefined
     const between = Array.from({ length: 18 }, () => "0").join(" ")
     return `${identity.pid} (sbx (sim)) S ${between} ${identity.startTicks} 0 0`
@@ -161,12 +162,15 @@ const journalsOf = (machine: Machine, self: Identity, plant: Plant): JournalFile
           Effect.sync(() => holding.add(store)),
           () => Effect.sync(() => holding.delete(store))
         )
-        const planted = plant.journal?.(journal, machine) ?? journal
-        return { ...planted, append: acknowledge(machine, self, store.path, planted) }
+        const acknowledged = { ...journal, append: acknowledge(machine, self, store.path, journal) }
+        return plant.journal?.(acknowledged) ?? acknowledged
       })
     ).pipe(
       Layer.provide(
-        MemoryStore.layerOn(store, { faults: machine.storeFaults, tuning: { hubCapacity: 2, pageSize: 7 } })
+        MemoryStore.layerOn(store, {
+          faults: plant.store?.(machine.storeFaults) ?? machine.storeFaults,
+          tuning: { hubCapacity: 2, pageSize: 7 }
+        })
       )
     )
   return {

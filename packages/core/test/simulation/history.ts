@@ -4,7 +4,7 @@
  */
 import { type Judgement } from "@sbx/sim/Exploration"
 import { type Process, type Prng, World } from "@sbx/sim/World"
-import { Effect, Option } from "effect"
+import { Effect, Fiber, Option } from "effect"
 import * as SandboxLabels from "../../src/SandboxLabels.ts"
 import type { Target } from "./disturbances.ts"
 import { foreignOwner, layerOf, type Services } from "./doubles.ts"
@@ -14,8 +14,9 @@ import { identify, image, type Machine, make, reboot, violate } from "./machine.
 import type { Plant } from "./plants.ts"
 import * as Runner from "./runner.ts"
 
-export const history = (plant: Plant): Effect.Effect<Judgement, unknown, World> =>
+export const history = (makePlant: () => Plant): Effect.Effect<Judgement, unknown, World> =>
   Effect.gen(function* () {
+    const plant = makePlant()
     const machine = yield* make
     const chance = (yield* World).random("history")
     const strangers = yield* settleStrangers(machine)
@@ -99,7 +100,9 @@ const safety = (machine: Machine, chance: Prng, target: Target, plant: Plant) =>
       { number: 1, kills: chance.below(2) },
       { number: 2, kills: 0 }
     ]
-    for (const slot of slots) yield* Effect.forkDetach(lives(machine, chance, slot, target, plant))
+    const fibers = yield* Effect.forEach(slots, (slot) =>
+      Effect.forkDetach(lives(machine, chance, slot, target, plant))
+    )
     if (chance.next() < 0.5) {
       yield* Effect.sleep(chance.below(10_000))
       const reaper = yield* start(machine, "early-reap", plant, Runner.reap(machine, plant))
@@ -110,7 +113,9 @@ const safety = (machine: Machine, chance: Prng, target: Target, plant: Plant) =>
     }
     yield* Effect.sleep(chance.below(15_000))
     if (machine.faults.strikes("reboot")) yield* reboot(machine)
-    yield* Effect.sleep(5_000 + chance.below(15_000))
+    // Often the world is healthy soon after the last kill, with much of what the dead began still under way.
+    if (chance.next() < 0.6) yield* Fiber.awaitAll(fibers)
+    yield* Effect.sleep(chance.below(chance.next() < 0.5 ? 500 : 15_000))
     machine.faults.calm()
     machine.engine.faults.clearAll()
   })
@@ -130,6 +135,8 @@ const lives = (machine: Machine, chance: Prng, { number, kills }: Slot, target: 
       yield* Effect.sleep(50 + chance.below(12_000))
       if (process.isAlive()) machine.faults.count("kill")
       yield* process.kill
+      // Not every dead runner has a successor.
+      if (chance.next() < 0.4) return
     }
   })
 

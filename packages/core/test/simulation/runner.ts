@@ -4,7 +4,7 @@
  */
 import { Engine } from "@sbx/engine/Engine"
 import { any, Journal, start } from "@sbx/journal/Journal"
-import { Cause, Effect, Exit, Layer, Option, Random, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, Layer, Option, Random, Stream } from "effect"
 import * as Environment from "../../src/Environment.ts"
 import { internalsOf } from "../../src/internal/sandboxInternals.ts"
 import { JournalFiles } from "../../src/JournalFiles.ts"
@@ -198,15 +198,28 @@ export const reap = (machine: Machine, plant: Plant): Effect.Effect<boolean, unk
       dryRun: false,
       runDirectories: [runDirectory],
       pendingUndos: plant.pendingUndos ?? pendingUndos,
-      settle: plant.settles ?? true
+      settle: plant.sweepsOnce !== true
     })
     const { faults } = machine
     faults.count("reaped", report.removed.length)
     faults.count("settled", report.settled.length)
     faults.count("undone", report.undone.length)
     faults.count("foreign", report.foreign.length)
-    return report.inDoubt.length + report.failures.length === 0
-  }).pipe(Effect.provide(Reconciler.layer))
+    const isDoubtful = report.inDoubt.length > 0 && plant.sweepsOnce !== true
+    return !isDoubtful && report.failures.length === 0
+  }).pipe(Effect.provide(Reconciler.layer), ahead(plant.aheadMillis ?? 0))
+
+const ahead =
+  (millis: number) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.flatMap(Clock.Clock, (clock) => {
+      const later = () => clock.currentTimeMillisUnsafe() + millis
+      return Effect.provideService(effect, Clock.Clock, {
+        ...clock,
+        currentTimeMillisUnsafe: later,
+        currentTimeMillis: Effect.sync(later)
+      })
+    })
 
 /** What a healthy machine's reap said last. */
 export const isClean = (end: Option.Option<Exit.Exit<boolean, unknown>>): boolean =>
