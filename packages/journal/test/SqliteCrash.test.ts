@@ -35,17 +35,21 @@ const killWriter = Effect.fnUntraced(function* (path: string, round: number, ack
 
 describe("a killed writer", () => {
   it.live(
-    "loses no acknowledged append and leaves contiguous positions, in 5 rounds on one file",
+    "loses no acknowledged append in 5 rounds on one file, and a reader of another process sees each event once and in order",
     () =>
       Effect.gen(function* () {
         const path = `${yield* temporaryDirectory}/j.sqlite`
         const acknowledged: Array<string> = []
+        // One reader all along, over the deaths of the writers and the openings in between.
+        assert.strictEqual((yield* contents(path)).epoch, 1)
+        const reader = yield* startChild("followForever.ts", [path])
+        let written: ReadonlyArray<Journal.Recorded> = []
         for (let round = 1; round <= 5; round++) {
           const acks = yield* Random.nextIntBetween(1, 1500)
           acknowledged.push(...(yield* killWriter(path, round, acks)))
           assert.isFalse(yield* Sqlite.isLocked(path))
           const { epoch, events } = yield* contents(path)
-          assert.strictEqual(epoch, 2 * round, "every opening has its own epoch")
+          assert.strictEqual(epoch, 2 * round + 1, "every opening has its own epoch")
           assertContiguous(events)
           const firsts = new Map(events.toReversed().map((e) => [e.commandId, e.position]))
           for (const line of acknowledged) {
@@ -62,7 +66,13 @@ describe("a killed writer", () => {
           assert.deepStrictEqual(halves, [], "both events of every append are there")
           const verification = yield* verify(path)
           assert.deepStrictEqual([verification.verdict, verification.head], ["intact", events.length])
+          written = events
         }
+        yield* reader.line(written.length - 1)
+        assert.deepStrictEqual(
+          reader.lines,
+          written.map((e) => `${e.position} ${e.commandId}`)
+        )
       }),
     60_000
   )
@@ -104,7 +114,9 @@ const Told = Schema.fromJsonString(
     acknowledged: Schema.Int,
     failed: Schema.Int,
     reasons: Schema.Array(Schema.String),
-    readable: Schema.Int
+    readable: Schema.Int,
+    /** Opening it anew, while the disk still refuses. */
+    refusal: Schema.optionalKey(Schema.String)
   })
 )
 const Healed = Schema.fromJsonString(
@@ -159,5 +171,39 @@ describe("a disk that refuses", () => {
       assert.strictEqual(told.failed, 20, "all callers of the batch")
       assert.deepStrictEqual(healed, { events: told.acknowledged + told.failed, missing: [], verdict: "intact" })
     })
+  )
+
+  const canMount = process.getuid?.() === 0 && fs.existsSync("/dev/loop-control") && fs.existsSync("/sbin/mkfs.ext4")
+  const needsRoot = canMount ? "" : " (skipped: needs root, loop devices and mkfs.ext4)"
+  it.live.skipIf(!canMount)(
+    `fails every append once its file system went read-only, and has every acknowledged one when it is back${needsRoot}`,
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* temporaryDirectory
+        // ext4 on a loop device, in a mount namespace of the child's own: both vanish with it.
+        const mount = 'mount -o loop "$0/img" "$0/disk"'
+        const script = `mkdir "$0/disk" && truncate -s 16m "$0/img" && mkfs.ext4 -q -F "$0/img" && ${mount} && exec "$@"`
+        const child = yield* startChild("lostDisk.ts", [`${directory}/disk/j.sqlite`], {
+          command: ["unshare", "--mount", "sh", "-c", script, directory]
+        })
+        assert.strictEqual(yield* child.line(0), "writing")
+        const inside = (command: string) => {
+          const enter = ["-t", String(child.process.pid), "-m", "sh", "-c", command, directory]
+          const ran = spawnSync("nsenter", enter)
+          assert.strictEqual(ran.status, 0, `${command}: ${String(ran.stderr)}`)
+        }
+        // What ext4 does by itself after an I/O error; a plain read-only remount is refused while a file is open.
+        inside('mount -o remount,abort "$0/disk"')
+        const told = yield* Schema.decodeEffect(Told)(yield* child.line(1))
+        assert.isAtLeast(told.acknowledged, 100)
+        for (const reason of told.reasons) assert.include(["CommitFailed", "ReadOnly", "Failed"], reason)
+        assert.isAbove(told.reasons.length, 0)
+        assert.strictEqual(told.refusal, "ReadOnly")
+        inside(`umount "$0/disk" && ${mount}`)
+        child.process.stdin?.write("go\n")
+        const healed = yield* Schema.decodeEffect(Healed)(yield* child.line(2))
+        assert.deepStrictEqual(healed, { events: told.acknowledged + told.failed, missing: [], verdict: "intact" })
+      }),
+    60_000
   )
 })
