@@ -2,6 +2,7 @@
  * What can go wrong between us and a container engine. Callers route on `_tag`, `reason` and `retryable`; the text is for people.
  */
 import * as Schema from "effect/Schema"
+import type { CircuitOpen } from "./CircuitBreaker.ts"
 
 /** Why the engine could not be reached; each has its own remedy. */
 export const UnavailableReason = Schema.Literals([
@@ -35,14 +36,33 @@ export class EngineUnavailable extends Schema.TaggedError<EngineUnavailable>()("
   }
 }
 
+/**
+ * What was waited for: a connection; the head of the answer; the rest of it; or, on a stream that may be silent for long, the
+ * next bytes, when the engine does not answer a ping either.
+ */
+export const TimeoutStage = Schema.Literals(["connect", "head", "body", "idle"])
+export type TimeoutStage = typeof TimeoutStage.Type
+
+const overdue: Record<TimeoutStage, string> = {
+  connect: "no connection",
+  head: "no answer",
+  body: "no end of the answer",
+  idle: "nothing on the stream"
+}
+
 /** The engine accepted the call but did not finish it in time. The effect may still happen later (moby#24858). */
 export class EngineTimeout extends Schema.TaggedError<EngineTimeout>()("EngineTimeout", {
   operation: Schema.String,
-  timeoutMillis: Schema.Finite
+  /** The limit that was passed. */
+  timeoutMillis: Schema.Finite,
+  /** Absent where it was not this adapter that waited. */
+  stage: Schema.optionalKey(TimeoutStage)
 }) {
   readonly retryable = true
   override get message() {
-    return `Could not ${this.operation}: no answer within ${this.timeoutMillis} ms.\nThe engine may be overloaded; the call may still take effect later.`
+    const missing = overdue[this.stage ?? "head"]
+    const later = this.stage === "connect" ? "" : "; the call may still take effect later"
+    return `Could not ${this.operation}: ${missing} within ${this.timeoutMillis} ms.\nThe engine may be overloaded${later}.`
   }
 }
 
@@ -71,8 +91,8 @@ export class EngineProtocolError extends Schema.TaggedError<EngineProtocolError>
   }
 }
 
-/** Any call may fail with these. */
-export type CallError = EngineUnavailable | EngineTimeout | EngineFailure | EngineProtocolError
+/** Any call may fail with these. `CircuitOpen` is that the call was not sent, because the engine has just been found dead. */
+export type CallError = EngineUnavailable | EngineTimeout | EngineFailure | EngineProtocolError | CircuitOpen
 
 export const ObjectKind = Schema.Literals(["container", "image", "exec", "network", "volume", "path"])
 export type ObjectKind = typeof ObjectKind.Type

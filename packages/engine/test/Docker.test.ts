@@ -12,7 +12,7 @@ import { vi } from "vitest"
 import * as Docker from "../src/Docker.ts"
 import { Engine } from "../src/Engine.ts"
 import { EngineFailure } from "../src/EngineError.ts"
-import { serve, until, version, withFake } from "./support/FakeDocker.ts"
+import { serve, until, version, withFake, withPauses } from "./support/FakeDocker.ts"
 
 const at = (address: string) => Docker.make({ kind: "explicit", address })
 
@@ -171,7 +171,7 @@ describe("Docker: the API version", () => {
 })
 
 describe("Docker: transport", () => {
-  it.effect("repeats a read once when a pooled connection was reset", () =>
+  it.effect("repeats a read at once when a pooled connection was reset", () =>
     Effect.gen(function* () {
       let calls = 0
       yield* withFake(
@@ -185,9 +185,9 @@ describe("Docker: transport", () => {
   it.effect("says connection-lost when it is lost again", () =>
     withFake({ "GET /_ping": ({ socket }) => void socket.destroy() }, (engine, fake) =>
       Effect.gen(function* () {
-        const error = yield* Effect.flip(engine.ping)
+        const error = yield* withPauses(Effect.flip(engine.ping))
         assert.strictEqual(error._tag === "EngineUnavailable" && error.reason, "connection-lost")
-        assert.strictEqual(fake.requests.length, 2)
+        assert.strictEqual(fake.requests.length, 4)
       })
     )
   )
@@ -226,7 +226,7 @@ describe("Docker: transport", () => {
       },
       (engine) =>
         Effect.gen(function* () {
-          const error = yield* Effect.flip(engine.listContainers({}))
+          const error = yield* withPauses(Effect.flip(engine.listContainers({})))
           assert.strictEqual(error._tag === "EngineUnavailable" && error.reason, "connection-lost")
         })
     )
@@ -306,7 +306,7 @@ describe("Docker: transport", () => {
             {
               "GET /containers/json": ({ response }) => void response.writeHead(503).end(body)
             },
-            (engine) => engine.listContainers({})
+            (engine) => withPauses(engine.listContainers({}))
           )
         )
         assert.isTrue(error instanceof EngineFailure && error.retryable)

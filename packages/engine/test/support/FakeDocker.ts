@@ -1,5 +1,5 @@
 /** An HTTP server on a unix socket that answers as a test's routes say, to make an engine misbehave on purpose. */
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import type { Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -159,6 +159,17 @@ export const until = (what: string, fact: () => boolean): Effect.Effect<void> =>
       if (left === 0) return yield* Effect.die(new Error(`never came true: ${what}`))
       yield* TestClock.withLive(Effect.sleep(5))
     }
+  })
+
+/** Runs with a test clock that goes on whenever the adapter pauses between repeats. */
+export const withPauses = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
+    const running = yield* Effect.forkChild(self)
+    while (running.pollUnsafe() === undefined) {
+      yield* TestClock.withLive(Effect.sleep(5))
+      yield* TestClock.adjust("50 millis")
+    }
+    return yield* Fiber.join(running)
   })
 
 export const upgradeHead =

@@ -9,10 +9,10 @@ import { EngineProtocolError, ObjectNotFound as NotFound } from "../../EngineErr
 import type { Connection } from "./connection.ts"
 import { inspectRaw } from "./containers.ts"
 import type { Refusal } from "./errors.ts"
-import { failure, invalid, notFound, transportError } from "./errors.ts"
-import { feed, fromReadable } from "./readable.ts"
+import { failure, invalid, notFound } from "./errors.ts"
+import { feed } from "./readable.ts"
 import type { Call } from "./request.ts"
-import { decodeJson, open, send } from "./request.ts"
+import { bodyOf, decodeJson, open, send } from "./request.ts"
 import { maybe, parseTime } from "./wire.ts"
 
 /** An image of gigabytes over a slow disk. */
@@ -40,7 +40,7 @@ export const getArchive = (
 ): Stream.Stream<Uint8Array, CallError | ObjectNotFound> => {
   const operation = "read archive"
   return open(connection, archiveCall(operation, "GET", id, path)).pipe(
-    Effect.map((reply) => fromReadable(reply.body, (cause) => transportError(cause, operation, connection.endpoint))),
+    Effect.map((reply) => bodyOf(connection, operation, reply, "flow")),
     Effect.catchTag("Refusal", (refusal) => Effect.fail(missing(refusal, id, path) ?? failure(refusal))),
     Stream.unwrap
   )

@@ -10,7 +10,11 @@ import { IncomingMessage } from "node:http"
 import type { Readable } from "node:stream"
 import { Duplex } from "node:stream"
 import type { EngineEndpoint } from "../../Engine.ts"
+import type { CircuitBreaker } from "../../CircuitBreaker.ts"
+import * as Breaker from "../../CircuitBreaker.ts"
 import { EngineUnavailable } from "../../EngineError.ts"
+import { agentOptions, LimitedAgent } from "./agent.ts"
+import { answers } from "./liveness.ts"
 
 export type QueryValue = string | number | boolean | ReadonlyArray<string>
 
@@ -34,7 +38,7 @@ export interface DialOptions {
 /** A response, or the raw connection after an upgrade. */
 export type Answer = IncomingMessage | Duplex
 
-type Dial = (options: DialOptions, callback: (error: Error | null, answer: Answer | null) => void) => void
+export type Dial = (options: DialOptions, callback: (error: Error | null, answer: Answer | null) => void) => void
 
 export interface Connection {
   readonly endpoint: string
@@ -43,14 +47,21 @@ export interface Connection {
   readonly dial: Dial
   /** Node's default agent opens as many unix sockets as there are calls. */
   readonly permits: Semaphore.Semaphore
+  readonly breaker: CircuitBreaker
 }
 
 const maxConcurrentCalls = 64
 
+/** Failures in a row, over all calls of the connection: a burst of slow calls is not a dead engine, and any answer ends the row. */
+const breakAfter = 5
+/** Short, because a probe is one ping of at most `probeMillis`, and an engine that was killed is back within seconds. */
+const openFor = "1 second"
+const probeMillis = 2_000
+
 /**
  * All keys are stated, also the empty ones: docker-modem fills what is missing from `DOCKER_HOST`, `DOCKER_CERT_PATH` … and then prefers
- * the host to the socket (dockerode#540). No `agent`: it makes the modem inspect it deeply on each request. No `timeout` and no
- * `connectionTimeout`: the first kills quiet streams, the second a slow stop.
+ * the host to the socket (dockerode#540). No `timeout` and no `connectionTimeout`: the first kills quiet streams, the second a slow
+ * stop.
  */
 const modemOptions = (address: URL, version: string | undefined) => ({
   protocol: "http" as const,
@@ -62,7 +73,7 @@ const modemOptions = (address: URL, version: string | undefined) => ({
   key: undefined,
   timeout: undefined,
   connectionTimeout: undefined,
-  agent: undefined,
+  agent: new LimitedAgent(agentOptions),
   version: version === undefined ? undefined : `v${version}`,
   ...(address.protocol === "unix:"
     ? { socketPath: decodeURIComponent(address.pathname) }
@@ -102,16 +113,23 @@ export const connect = Effect.fnUntraced(function* (endpoint: EngineEndpoint, ve
     // The constructor reads DOCKER_HOST and DOCKER_CERT_PATH and throws on nonsense there, though we use neither.
     catch: (cause) => unavailable(endpoint, `dockerode could not be set up: ${String(cause)}`)
   })
-  const connection: Connection = {
+  const line = {
     endpoint: endpoint.address,
     apiVersion: version ?? "",
-    dial: (options, callback) =>
+    dial: ((options, callback) =>
       modem.dial(options, (error, answer) =>
         answer === null || answer instanceof IncomingMessage || answer instanceof Duplex
           ? callback(error, answer)
           : callback(new Error("docker-modem answered with neither response nor socket"), null)
-      ),
+      )) satisfies Dial,
     permits: Semaphore.makeUnsafe(maxConcurrentCalls)
   }
+  const breaker = Breaker.make({
+    name: `the engine at ${endpoint.address}`,
+    threshold: breakAfter,
+    openFor,
+    probe: answers(line, "ping the engine", probeMillis)
+  })
+  const connection: Connection = { ...line, breaker }
   return connection
 })

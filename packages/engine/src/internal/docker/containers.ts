@@ -11,6 +11,8 @@ import { Inspect, Summaries, toInspect, toSummaries } from "./containerInspect.t
 import type { Refusal } from "./errors.ts"
 import { conflict, failure, invalid, notFound } from "./errors.ts"
 import { encodeHost } from "./hostConfig.ts"
+import type { Look } from "./lostReply.ts"
+import { bears, resolveCreate, resolveLost } from "./lostReply.ts"
 import type { Call } from "./request.ts"
 import { defaultTimeoutMillis, send, sendJson } from "./request.ts"
 import { labelFilters, maybe, Strings } from "./wire.ts"
@@ -62,18 +64,31 @@ const createBody = (spec: ContainerSpec) => ({
 
 const Created = Schema.Struct({ Id: Schema.String, Warnings: maybe(Strings) })
 
+/** The container of a create whose reply was lost: of its name, with all its labels, and never started. */
+const created = (connection: Connection, spec: ContainerSpec) =>
+  inspectRaw(connection, spec.name).pipe(
+    Effect.map(({ Id, Config, State }) =>
+      State.Status === "created" && bears(Config.Labels, spec.labels ?? {}) ? { Id, Warnings: undefined } : undefined
+    ),
+    Effect.catchTag("ObjectNotFound", () => Effect.undefined)
+  )
+
 /** Warnings (a limit that the kernel lacks) go to the log: the container exists all the same. */
 export const create = (connection: Connection, spec: ContainerSpec) =>
-  sendJson(
-    connection,
-    {
-      operation: "create container",
-      method: "POST",
-      path: ["containers", "create"],
-      query: { name: spec.name },
-      body: createBody(spec)
-    },
-    Created
+  resolveCreate<typeof Created.Type>(
+    sendJson(
+      connection,
+      {
+        operation: "create container",
+        method: "POST",
+        path: ["containers", "create"],
+        query: { name: spec.name },
+        body: createBody(spec)
+      },
+      Created
+    ),
+    spec.labels,
+    created(connection, spec)
   ).pipe(
     Effect.tap(({ Warnings }) =>
       Effect.forEach(Warnings ?? [], (warning) => Effect.logWarning(`container ${spec.name}: ${warning}`))
@@ -86,9 +101,24 @@ export const create = (connection: Connection, spec: ContainerSpec) =>
     )
   )
 
+type State = typeof Inspect.Type.State
+
+/** A post whose lost reply the container's state explains. */
+const changeState = (connection: Connection, call: Call, id: string, explain: (state: State) => Look<void>) =>
+  resolveLost(
+    call.operation,
+    Effect.asVoid(send(connection, call)),
+    Effect.suspend(() => Effect.map(inspectRaw(connection, id), ({ State }) => explain(State)))
+  )
+
+/** One that has ended may have ended because of this start, or before it. */
+const explainStart = (state: State): Look<void> => {
+  if (state.Running) return { done: undefined }
+  return state.Status === "created" ? "again" : "unknown"
+}
+
 export const start = (connection: Connection, id: string) =>
-  send(connection, post("start container", id, "start", { alsoOk: [304] })).pipe(
-    Effect.asVoid,
+  changeState(connection, post("start container", id, "start", { alsoOk: [304] }), id, explainStart).pipe(
     // The command's fault first: older engines send it as 404 or 500.
     Effect.catchTag("Refusal", (refusal) =>
       Effect.fail(invalid(refusal) ?? notFound(refusal, "container", id) ?? conflict(refusal, id) ?? failure(refusal))
@@ -113,7 +143,9 @@ export const kill = (connection: Connection, id: string, signal: string) =>
   )
 
 export const pause = (connection: Connection, id: string, verb: "pause" | "unpause") =>
-  send(connection, post(`${verb} container`, id, verb)).pipe(Effect.asVoid, Effect.catchTag("Refusal", changed(id)))
+  changeState(connection, post(`${verb} container`, id, verb), id, (state) =>
+    (state.Paused === true) === (verb === "pause") ? { done: undefined } : "again"
+  ).pipe(Effect.catchTag("Refusal", changed(id)))
 
 export const inspectRaw = (connection: Connection, id: string) =>
   sendJson(

@@ -9,10 +9,12 @@ import {
   EngineConflict,
   EngineFailure,
   EngineProtocolError,
+  EngineTimeout,
   EngineUnavailable,
   InvalidRequest,
   ObjectNotFound
 } from "../../EngineError.ts"
+import { connectMillis, ConnectTimeout } from "./agent.ts"
 
 /** An answer outside the statuses that the operation counts as success. Never leaves the adapter. */
 export class Refusal extends Data.TaggedError("Refusal")<{
@@ -40,7 +42,10 @@ export const transportError = (
   cause: unknown,
   operation: string,
   endpoint: string
-): EngineUnavailable | EngineProtocolError => {
+): EngineUnavailable | EngineProtocolError | EngineTimeout => {
+  if (cause instanceof ConnectTimeout) {
+    return new EngineTimeout({ operation, timeoutMillis: connectMillis, stage: "connect" })
+  }
   const detail = cause instanceof Error ? cause.message : String(cause)
   const code = Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : ""
   if (code.startsWith("HPE_")) {

@@ -6,9 +6,8 @@ import type { EngineEvent, LabelFilter } from "../../Engine.ts"
 import type { CallError } from "../../EngineError.ts"
 import { EngineProtocolError, EngineUnavailable } from "../../EngineError.ts"
 import type { Connection } from "./connection.ts"
-import { failure, transportError } from "./errors.ts"
-import { fromReadable } from "./readable.ts"
-import { decodeJson, open } from "./request.ts"
+import { failure } from "./errors.ts"
+import { bodyOf, decodeJson, open } from "./request.ts"
 import { labelFilters, maybe, StringMap } from "./wire.ts"
 
 const operation = "read events"
@@ -70,7 +69,6 @@ export const events = (
   connection: Connection,
   options: { readonly sinceMillis?: number; readonly labels: LabelFilter }
 ): Stream.Stream<EngineEvent, CallError> => {
-  const lost = (cause: unknown) => transportError(cause, operation, connection.endpoint)
   const ended = Effect.fail(
     new EngineUnavailable({
       operation,
@@ -87,7 +85,7 @@ export const events = (
     // Podman sends the head with the first event (podman#23712).
     timeoutMillis: "none"
   }).pipe(
-    Effect.map((reply) => fromReadable(reply.body, lost)),
+    Effect.map((reply) => bodyOf(connection, operation, reply, "live")),
     Effect.catchTag("Refusal", (refusal) => Effect.fail(failure(refusal))),
     Stream.unwrap,
     Stream.decodeText,

@@ -8,8 +8,7 @@ import { EngineProtocolError } from "../../EngineError.ts"
 import * as OutputDemuxer from "../../OutputDemuxer.ts"
 import type { Connection } from "./connection.ts"
 import { conflict, failure, invalid, notFound, transportError } from "./errors.ts"
-import { fromReadable } from "./readable.ts"
-import { open, sendJson } from "./request.ts"
+import { bodyOf, open, sendJson } from "./request.ts"
 import { maybe, positive } from "./wire.ts"
 
 const Created = Schema.Struct({ Id: Schema.String })
@@ -94,7 +93,7 @@ export const exec = Effect.fnUntraced(function* (connection: Connection, id: str
   const socket = spec.stdin === true ? reply.upgraded : undefined
   const result: ExecConnection = {
     execId,
-    output: fromReadable(reply.body, (cause) => transportError(cause, "read output of exec", connection.endpoint)).pipe(
+    output: bodyOf(connection, "read output of exec", reply, "live").pipe(
       OutputDemuxer.demux({ operation: "read output of exec" })
     ),
     writeStdin: (bytes) => (socket ? write(connection, socket, bytes) : Effect.fail(noInput)),

@@ -6,10 +6,9 @@ import type { CallError, ObjectNotFound } from "../../EngineError.ts"
 import * as OutputDemuxer from "../../OutputDemuxer.ts"
 import type { Connection } from "./connection.ts"
 import { inspectRaw } from "./containers.ts"
-import { failure, notFound, transportError } from "./errors.ts"
+import { failure, notFound } from "./errors.ts"
 import { sinceSeconds } from "./events.ts"
-import { fromReadable } from "./readable.ts"
-import { defaultTimeoutMillis, open } from "./request.ts"
+import { bodyOf, defaultTimeoutMillis, open } from "./request.ts"
 
 const operation = "read logs of container"
 
@@ -34,7 +33,7 @@ export const logs = (
       // A follower of a silent container may get its head with the first byte (podman#23712).
       timeoutMillis: options.follow ? "none" : defaultTimeoutMillis
     })
-    return fromReadable(reply.body, (cause) => transportError(cause, operation, connection.endpoint)).pipe(
+    return bodyOf(connection, operation, reply, options.follow ? "live" : "flow").pipe(
       OutputDemuxer.demux({ operation, mode: Config.Tty === true ? "raw" : "frames" })
     )
   }).pipe(

@@ -5,6 +5,7 @@ import type { LabelFilter, NetworkSummary } from "../../Engine.ts"
 import type { Connection } from "./connection.ts"
 import type { Refusal } from "./errors.ts"
 import { conflict, failure, notFound } from "./errors.ts"
+import { resolveCreate } from "./lostReply.ts"
 import { send, sendJson } from "./request.ts"
 import { labelFilters, maybe, StringMap } from "./wire.ts"
 
@@ -46,24 +47,35 @@ interface CreateOptions {
   readonly options?: Readonly<Record<string, string>>
 }
 
+/** The network of a create whose reply was lost. */
+const created = (connection: Connection, options: CreateOptions) =>
+  Effect.map(list(connection, options.labels), (networks) => {
+    const found = networks.find(({ name }) => name === options.name)
+    return found === undefined ? undefined : { Id: found.id }
+  })
+
 export const create = (connection: Connection, options: CreateOptions) =>
-  sendJson(
-    connection,
-    {
-      operation: "create network",
-      method: "POST",
-      path: ["networks", "create"],
-      body: {
-        Name: options.name,
-        Driver: "bridge",
-        // Below API 1.44 a second network of the same name is made unless this is set.
-        CheckDuplicate: true,
-        Internal: options.internal,
-        Labels: options.labels,
-        Options: options.options
-      }
-    },
-    Schema.Struct({ Id: Schema.String })
+  resolveCreate(
+    sendJson(
+      connection,
+      {
+        operation: "create network",
+        method: "POST",
+        path: ["networks", "create"],
+        body: {
+          Name: options.name,
+          Driver: "bridge",
+          // Below API 1.44 a second network of the same name is made unless this is set.
+          CheckDuplicate: true,
+          Internal: options.internal,
+          Labels: options.labels,
+          Options: options.options
+        }
+      },
+      Schema.Struct({ Id: Schema.String })
+    ),
+    options.labels,
+    created(connection, options)
   ).pipe(
     Effect.map(({ Id }) => Id),
     Effect.catchTag("Refusal", (refusal) => Effect.fail(conflict(refusal, options.name) ?? failure(refusal)))

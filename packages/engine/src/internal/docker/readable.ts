@@ -12,28 +12,46 @@ export type BytePull<E> = Pull.Pull<readonly [Uint8Array, ...Array<Uint8Array>],
 
 const wakeUps = ["readable", "end", "error", "close"] as const
 
-/** One pull is one chunk. `onError` gets the stream's error, or a plain one when it was closed before its end. */
-export const pullReadable = <E>(readable: Readable, onError: (cause: unknown) => E): BytePull<E> =>
+/** What can be said of the next chunk without waiting. */
+const take = <E>(readable: Readable, onError: (cause: unknown) => E): BytePull<E> | undefined => {
+  const chunk: unknown = readable.errored === null ? readable.read() : null
+  if (chunk instanceof Uint8Array) return Effect.succeed([chunk])
+  if (readable.errored !== null) return Effect.fail(onError(readable.errored))
+  if (readable.readableEnded) return Cause.done()
+  return readable.destroyed ? Effect.fail(onError(new Error("closed before its end"))) : undefined
+}
+
+const awaitChunk = <E>(readable: Readable, onError: (cause: unknown) => E): BytePull<E> =>
   Effect.callback<readonly [Uint8Array, ...Array<Uint8Array>], E | Cause.Done>((resume) => {
     const forget = () => wakeUps.forEach((event) => readable.off(event, attempt))
-    const settle = (result: BytePull<E>) => {
-      forget()
-      resume(result)
-    }
     const attempt = () => {
-      const chunk: unknown = readable.errored === null ? readable.read() : null
-      if (chunk instanceof Uint8Array) return settle(Effect.succeed([chunk]))
-      if (readable.errored !== null) return settle(Effect.fail(onError(readable.errored)))
-      if (readable.readableEnded) return settle(Cause.done())
-      if (readable.destroyed) return settle(Effect.fail(onError(new Error("closed before its end"))))
+      const found = take(readable, onError)
+      if (found === undefined) return
+      forget()
+      resume(found)
     }
     wakeUps.forEach((event) => readable.on(event, attempt))
     attempt()
     return Effect.sync(forget)
   })
 
-export const fromReadable = <E>(readable: Readable, onError: (cause: unknown) => E) =>
-  Stream.fromPull(Effect.succeed(pullReadable(readable, onError)))
+/**
+ * One pull is one chunk. `onError` gets the stream's error, or a plain one when it was closed before its end. `guard` never
+ * succeeds; it runs only while there is something to wait for, and its failure ends the wait.
+ */
+export const pullReadable = <E>(
+  readable: Readable,
+  onError: (cause: unknown) => E,
+  guard?: Effect.Effect<never, E>
+): BytePull<E> =>
+  Effect.suspend(
+    () =>
+      take(readable, onError) ??
+      (guard === undefined ? awaitChunk(readable, onError) : Effect.raceFirst(awaitChunk(readable, onError), guard))
+  )
+
+export const fromReadable = <E>(readable: Readable, onError: (cause: unknown) => E, guard?: Effect.Effect<never, E>) =>
+  Stream.fromPull(Effect.succeed(pullReadable(readable, onError, guard)))
 
 /** Writes a stream into a request body, waiting for each chunk to be taken. Failure of the source is the caller's to handle. */
 export const feed = <E, R>(source: Stream.Stream<Uint8Array, E, R>, body: PassThrough) =>

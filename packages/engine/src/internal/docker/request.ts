@@ -6,11 +6,13 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { IncomingMessage } from "node:http"
 import type { Duplex, Readable } from "node:stream"
-import type { CallError } from "../../EngineError.ts"
+import type { CallError, TimeoutStage } from "../../EngineError.ts"
 import { EngineProtocolError, EngineTimeout } from "../../EngineError.ts"
 import type { Answer, Connection, DialOptions, QueryValue } from "./connection.ts"
 import { Refusal, transportError } from "./errors.ts"
-import { pullReadable } from "./readable.ts"
+import { flow, watch } from "./liveness.ts"
+import { fromReadable, pullReadable } from "./readable.ts"
+import { isRead, repeating } from "./repeats.ts"
 
 export interface Call {
   /** Verb and object, as error messages read: `Could not <operation>`. */
@@ -22,7 +24,10 @@ export interface Call {
   readonly body?: unknown
   readonly file?: Readable
   readonly hijack?: boolean
-  /** Until the answer's head (streams) or its end (others); "none" for calls that are long by design. */
+  /**
+   * Of one attempt, until the answer's head (streams) or its end (others). "none" for calls that are long by design: they end when
+   * the engine answers no ping any more.
+   */
   readonly timeoutMillis?: number | "none"
   /** Statuses besides 2xx that mean success, e.g. 304. */
   readonly alsoOk?: ReadonlyArray<number>
@@ -38,6 +43,8 @@ export interface Reply {
 
 /** Long enough for a busy engine on a slow disk, short enough that nothing hangs for ever. */
 export const defaultTimeoutMillis = 60_000
+/** A read that hangs is asked again on another connection; with its repeats it takes about as long as a change may. */
+const readTimeoutMillis = 20_000
 const maxBodyBytes = 64 * 1024 * 1024
 
 /** The modem turns everything else into an error and thereby loses the body of a refused streaming call. */
@@ -108,12 +115,25 @@ const dial = (connection: Connection, call: Call, slot: Slot) =>
     })
   })
 
-const bounded = <A, E, R>(call: Call, self: Effect.Effect<A, E, R>) => {
-  const timeoutMillis = call.timeoutMillis ?? defaultTimeoutMillis
-  if (timeoutMillis === "none") return self
+/** How far an attempt has come, for the error that says where it stopped. */
+interface Progress {
+  stage: TimeoutStage
+}
+
+const limitOf = (call: Call): number | "none" =>
+  call.timeoutMillis ?? (isRead(call) ? readTimeoutMillis : defaultTimeoutMillis)
+
+const bounded = <A, E, R>(
+  connection: Connection,
+  call: Call,
+  progress: Progress,
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | CallError, R> => {
+  const timeoutMillis = limitOf(call)
+  if (timeoutMillis === "none") return Effect.raceFirst(self, watch(connection, call.operation))
   return Effect.timeoutOrElse(self, {
     duration: timeoutMillis,
-    orElse: () => Effect.fail(new EngineTimeout({ operation: call.operation, timeoutMillis }))
+    orElse: () => Effect.fail(new EngineTimeout({ operation: call.operation, timeoutMillis, stage: progress.stage }))
   })
 }
 
@@ -156,7 +176,7 @@ const refuse = Effect.fnUntraced(function* (connection: Connection, call: Call, 
 const isOk = (call: Call, status: number) =>
   (status >= 200 && status < 300) || status === 101 || call.alsoOk?.includes(status) === true
 
-const exchange = Effect.fnUntraced(function* (connection: Connection, call: Call) {
+const exchange = Effect.fnUntraced(function* (connection: Connection, call: Call, progress: Progress) {
   if (!call.path.every(isSegment)) {
     return yield* new Refusal({ operation: call.operation, status: 404, detail: "" })
   }
@@ -165,24 +185,45 @@ const exchange = Effect.fnUntraced(function* (connection: Connection, call: Call
     (open) => Effect.sync(() => open.close())
   )
   const reply = yield* dial(connection, call, slot)
+  progress.stage = "body"
   return isOk(call, reply.status) ? reply : yield* refuse(connection, call, reply)
 })
 
-/**
- * Reads are repeated once when the connection was lost: a pooled socket of an engine that restarted resets on first use.
- * Nothing else is ever repeated.
- */
-const repeatRead = <A, E extends { readonly _tag: string }, R>(call: Call, self: Effect.Effect<A, E, R>) =>
-  call.method === "GET" || call.method === "HEAD"
-    ? Effect.retry(self, {
-        times: 1,
-        while: (error) => error._tag === "EngineUnavailable" && "reason" in error && error.reason === "connection-lost"
+/** Cleaning up, and what may be opened long before it is needed, may not be starved by an open breaker: they cause a probe. */
+const isUrgent = (call: Call) =>
+  call.method === "DELETE" || call.timeoutMillis === "none" || urgentOperations.has(call.operation)
+const urgentOperations: ReadonlySet<string> = new Set([
+  "stop container",
+  "kill container",
+  "unpause container",
+  "disconnect container from network"
+])
+
+/** Signs of a dead engine. Any answer is one of life; nobody there (`no-socket`, `refused`) is found out at once without a breaker. */
+const isDeath = (error: CallError | Refusal) =>
+  error._tag === "EngineTimeout" ||
+  (error._tag === "EngineUnavailable" && (error.reason === "connection-lost" || error.reason === "other"))
+
+/** One attempt: through the breaker, within its limit. */
+const attempted =
+  <A, R>(connection: Connection, call: Call, run: (progress: Progress) => Effect.Effect<A, CallError | Refusal, R>) =>
+  (number: number): Effect.Effect<A, CallError | Refusal, R> =>
+    Effect.suspend(() => {
+      const progress: Progress = { stage: "head" }
+      return connection.breaker.protect(bounded(connection, call, progress, run(progress)), {
+        operation: call.operation,
+        isFailure: isDeath,
+        // A repeat finds out by a probe whether it was its connection or the engine that died.
+        urgent: number > 0 || isUrgent(call)
       })
-    : self
+    })
 
 /** Opens a streaming answer; it lives as long as the scope. */
 export const open = (connection: Connection, call: Call): Effect.Effect<Reply, CallError | Refusal, Scope.Scope> =>
-  bounded(call, repeatRead(call, exchange(connection, call)))
+  repeating(
+    call,
+    attempted(connection, call, (progress) => exchange(connection, call, progress))
+  )
 
 /** A complete exchange. Resolves to status and text. */
 export const send = (
@@ -192,22 +233,31 @@ export const send = (
   { readonly status: number; readonly text: string; readonly header: Reply["header"] },
   CallError | Refusal
 > => {
-  const once = exchange(connection, call).pipe(
-    Effect.flatMap((reply) =>
-      Effect.map(collect(connection, call, reply), (text) => ({
-        status: reply.status,
-        header: reply.header,
-        text
-      }))
-    ),
-    Effect.scoped
-  )
-  const limited = bounded(call, repeatRead(call, once))
+  const whole = (progress: Progress) =>
+    exchange(connection, call, progress).pipe(
+      Effect.flatMap((reply) =>
+        Effect.map(collect(connection, call, reply), (text) => ({ status: reply.status, header: reply.header, text }))
+      ),
+      Effect.scoped
+    )
+  const repeated = repeating(call, attempted(connection, call, whole))
   // Calls that are long by design, or feed a body, would keep permits from those that they wait for.
-  const { timeoutMillis = defaultTimeoutMillis } = call
-  const short = timeoutMillis !== "none" && timeoutMillis <= defaultTimeoutMillis
-  return short ? connection.permits.withPermits(1)(limited) : limited
+  const limit = limitOf(call)
+  if (limit === "none" || limit > defaultTimeoutMillis) return repeated
+  const permitted = connection.permits.withPermits(1)(repeated)
+  return isUrgent(call) ? permitted : Effect.andThen(connection.breaker.refuse(call.operation), permitted)
 }
+
+/**
+ * The body of an opened answer as it comes. A `live` one may be silent while the engine answers pings; one that ought to `flow`
+ * may not be silent for a minute. The time in which nobody reads does not count.
+ */
+export const bodyOf = (connection: Connection, operation: string, reply: Reply, pace: "live" | "flow") =>
+  fromReadable<CallError>(
+    reply.body,
+    (cause) => transportError(cause, operation, connection.endpoint),
+    pace === "live" ? watch(connection, operation) : flow(operation)
+  )
 
 /** Decodes JSON text; what does not fit is a protocol error that says where. */
 export const decodeJson =
