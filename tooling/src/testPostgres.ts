@@ -204,7 +204,7 @@ const told = serve.pipe(
   Effect.scoped,
   Effect.provide(layer),
   Effect.mapError((error) =>
-    error._tag === "PostgresMissing" ? error : new PostgresMissing({ detail: error.message })
+    error._tag === "PostgresMissing" ? error : new PostgresMissing({ detail: error.message.replace(/\.\n[^]*$/, "") })
   )
 )
 
