@@ -358,14 +358,20 @@ describe("health checks under a supervisor on a virtual clock", () => {
       assert.strictEqual(box.looks, 0)
       yield* pass("1 second")
       assert.strictEqual(box.looks, 1)
-      yield* sandbox.stop()
+      yield* sandbox.pause
       yield* pass("20 seconds")
       assert.strictEqual(box.looks, 1)
+      yield* sandbox.resume
+      yield* pass("500 millis")
+      assert.strictEqual(box.looks, 2)
+      yield* sandbox.stop()
+      yield* pass("20 seconds")
+      assert.strictEqual(box.looks, 2)
       yield* sandbox.restart()
       yield* pass("4900 millis")
-      assert.strictEqual(box.looks, 1)
-      yield* pass("300 millis")
       assert.strictEqual(box.looks, 2)
+      yield* pass("300 millis")
+      assert.strictEqual(box.looks, 3)
       assert.strictEqual(world.starts, 1)
     }).pipe(Effect.provide(Memory.layer))
   )
@@ -409,7 +415,10 @@ describe("health checks under a supervisor on a virtual clock", () => {
     Effect.gen(function* () {
       const { sandbox, end } = yield* makeWorld
       const { box, look } = settable()
-      const check = { ...HealthCheck.readiness("ready", HealthCheck.port(80), timing), ...probeOf(look) }
+      const check = {
+        ...HealthCheck.readiness("ready", HealthCheck.port(80), { ...timing, initialDelay: "3 seconds" }),
+        ...probeOf(look)
+      }
       const supervised = yield* supervise(sandbox, { ...plain, checks: [check] })
       box.level = "critical"
       yield* pass("5 seconds")
@@ -417,9 +426,8 @@ describe("health checks under a supervisor on a virtual clock", () => {
       box.level = "ok"
       yield* pass("1500 millis")
       assert.isTrue(isReady(yield* supervised.current))
-      box.level = "critical"
       yield* end(1)
-      yield* pass("5 seconds")
+      yield* pass("3 seconds")
       const { recoveries } = yield* supervised.current
       assert.strictEqual(recoveries.length, 1)
       assert.isFalse(isReady(yield* supervised.current), "what was said of the run before")

@@ -34,7 +34,7 @@ interface World {
   refuseStarts: number
   /** How many of the next starts it does not answer. */
   hangStarts: number
-  /** What becomes of the next create: done, refused, done without an answer, or neither. */
+  /** What becomes of the next create: done, refused, done without an answer, or neither done nor answered. */
   nextCreate: "done" | "refused" | "unanswered" | "lost"
   /** How many of the next removals of a container fail. */
   refuseRemovals: number
@@ -100,6 +100,10 @@ const changes = (world: World): Partial<EngineShape> => ({
         become(world, { startedAtMillis, ...stopped(143, now) })
       )
     ),
+  pauseContainer: (wanted) =>
+    there(world, "pause", wanted, (state) => become(world, { ...state, status: "paused", paused: true })),
+  unpauseContainer: (wanted) =>
+    there(world, "unpause", wanted, (state) => become(world, { ...state, status: "running", paused: false })),
   removeContainer: (wanted) =>
     Effect.suspend(() => {
       world.calls.push("remove")
@@ -129,14 +133,14 @@ const startIn = Effect.fnUntraced(function* (world: World, wanted: string) {
   world.afterStart(world.starts)
 })
 
-const createIn = (world: World, name: string): Effect.Effect<string, EngineConflict> => {
+const createIn = (world: World, name: string): Effect.Effect<string, EngineConflict | EngineUnavailable> => {
   const { nextCreate } = world
   world.calls.push("create")
   world.nextCreate = "done"
   if (nextCreate === "refused") {
     return Effect.fail(new EngineConflict({ operation: "create", id: "", reason: "name-in-use", detail: "" }))
   }
-  if (nextCreate === "lost") return Effect.never
+  if (nextCreate === "lost") return Effect.fail(silent)
   world.creates += 1
   const state = { status: "created", running: false, startedAtMillis: undefined } as const
   world.container = { id: `c${world.creates + 1}`, name, state }
