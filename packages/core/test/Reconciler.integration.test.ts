@@ -6,6 +6,7 @@ import { Context, Deferred, Effect, Fiber, FileSystem, Layer, Schedule, Stream }
 import * as childProcess from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { cgroupsOf } from "../src/internal/cgroupLeftovers.ts"
+import * as LeaseStore from "../src/internal/leaseStore.ts"
 import * as LifecycleState from "../src/LifecycleState.ts"
 import * as Owner from "../src/Owner.ts"
 import * as Reconciler from "../src/Reconciler.ts"
@@ -173,6 +174,8 @@ layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconcil
         const fs = yield* FileSystem.FileSystem
         const runs = yield* fs.realPath(yield* fs.makeTempDirectoryScoped())
         const had: Record<string, number> = {}
+        const idsOf = (path: string) =>
+          Effect.map(statesSoFar(path), (states) => states.map(({ state }) => state.create?.sandboxId ?? "none"))
         for (const [stage, isReached] of Object.entries(stages)) {
           const path = `${runs}/${stage}/journal.sqlite`
           const victim = yield* owner(`${runs}/${stage}`, 3)
@@ -181,17 +184,18 @@ layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconcil
             Effect.timeout("20 seconds")
           )
           yield* victim.killNine
-          const idsNow = Effect.map(statesSoFar(path), (states) =>
-            states.map(({ state }) => state.create?.sandboxId ?? "none")
-          )
-          const left = yield* remains(yield* idsNow)
+          const left = yield* remains(yield* idsOf(path))
           had[stage] = left.containers.length + left.volumes.length + left.images.length
-          const report = yield* reconcile({ dryRun: false, own: journal, runDirectories: [runs], settle: true })
-          assert.deepStrictEqual(report.failures, [])
-          assert.deepStrictEqual(report.inDoubt, [])
+        }
+        // All at once: what is in doubt is so for ten seconds.
+        const report = yield* reconcile({ dryRun: false, own: journal, runDirectories: [runs], settle: true })
+        assert.deepStrictEqual(report.failures, [])
+        assert.deepStrictEqual(report.inDoubt, [])
+        for (const stage of Object.keys(stages)) {
+          const path = `${runs}/${stage}/journal.sqlite`
           for (const { state } of yield* statesSoFar(path))
             assert.isTrue(LifecycleState.isTerminal(state), state.status)
-          assert.deepStrictEqual(yield* remains(yield* idsNow), none)
+          assert.deepStrictEqual(yield* remains(yield* idsOf(path)), none, stage)
         }
         assert.strictEqual(had["spawned"], 0)
         for (const stage of ["image", "volume", "container"]) assert.isAbove(had[stage] ?? 0, 0, stage)
@@ -238,6 +242,31 @@ layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconcil
       const report = yield* reconcile({ dryRun: false })
       assert.isTrue(report.foreign.some((object) => object.name === name))
       assert.strictEqual((yield* engine.inspectVolume(name)).name, name)
+    })
+  )
+
+  it.effect("reaps what an earlier boot of this machine left, on any engine, though lease and journal are gone", () =>
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const { path } = yield* StateDir
+      const { reconcile } = yield* Reconciler.Reconciler
+      const bootId = "11111111-1111-1111-1111-111111111111"
+      const owner = `${bootId}/1/1/1`
+      const name = `sbx-test-boot-${process.pid}`
+      const labels = forged(owner, "volume")
+      yield* Effect.acquireRelease(engine.createVolume({ name, labels }), () =>
+        Effect.ignore(engine.removeVolume(name))
+      )
+      // The control: of a boot that this machine knows nothing of.
+      const before = yield* reconcile({ dryRun: true })
+      assert.isTrue(before.foreign.some((object) => object.name === name))
+      // In that boot a process leased a uid, and gave it back.
+      const { id } = yield* engine.info
+      const store = LeaseStore.open(`${path}/leases.sqlite`)
+      store.give(id, store.take(id, "sbx_x", owner) ?? 0, "sbx_x")
+      store.close()
+      const report = yield* reconcile({ dryRun: false })
+      assert.include(report.removed, name)
     })
   )
 
