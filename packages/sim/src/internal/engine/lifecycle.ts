@@ -89,28 +89,27 @@ export const stop = (world: World, job: Job, id: string, graceSeconds: number) =
   )
 
 /** Answers when the signal is sent. It wakes one that is frozen, as moby does unless it is not the stop signal. */
+const sendSignal = Effect.fnUntraced(function* (world: World, job: Job, id: string, found: Container, name: string) {
+  if (!isRunning(found) || found.main === undefined) return yield* notRunning(job.operation, id)
+  yield* job.work
+  const main = found.main
+  if (main === undefined) return
+  publishContainer(world, found, "kill", { signal: String(signalNumber(name)) })
+  const stopSignal = found.spec.stopSignal
+  const wakes = stopSignal === undefined || name === "KILL" || signalName(stopSignal) === name
+  if (wakes) found.stoppedByUser = true
+  signal(found, main, name)
+  if (wakes && found.paused) thaw(found)
+})
+
+/** What is no signal is refused before anything is looked up. */
 export const kill = (world: World, job: Job, id: string, text: string) =>
-  withContainer(
-    world,
-    job.operation,
-    id,
-    Effect.fnUntraced(function* (found): Effect.fn.Return<void, EngineConflict | EngineFailure> {
-      const name = signalName(text)
-      if (name === undefined) {
-        return yield* new EngineFailure({ operation: job.operation, status: 400, detail: `Invalid signal: ${text}` })
-      }
-      if (!isRunning(found) || found.main === undefined) return yield* notRunning(job.operation, id)
-      yield* job.work
-      const main = found.main
-      if (main === undefined) return
-      publishContainer(world, found, "kill", { signal: String(signalNumber(name)) })
-      const stopSignal = found.spec.stopSignal
-      const wakes = stopSignal === undefined || name === "KILL" || signalName(stopSignal) === name
-      if (wakes) found.stoppedByUser = true
-      signal(found, main, name)
-      if (wakes && found.paused) thaw(found)
-    })
-  )
+  Effect.suspend((): Effect.Effect<void, EngineConflict | EngineFailure | ObjectNotFound> => {
+    const name = signalName(text)
+    return name === undefined
+      ? Effect.fail(new EngineFailure({ operation: job.operation, status: 400, detail: `Invalid signal: ${text}` }))
+      : withContainer(world, job.operation, id, (found) => sendSignal(world, job, id, found, name))
+  })
 
 export const pause = (world: World, job: Job, id: string) =>
   withContainer(
@@ -158,9 +157,17 @@ export const update = (world: World, job: Job, id: string, change: ContainerUpda
     })
   )
 
+/** One that could not be started answers with the reason, not with a code. */
 export const wait = (world: World, job: Job, id: string) =>
-  Effect.flatMap(container(world, job.operation, id), (found) =>
-    Effect.map(awaitDown(found), () => ({ exitCode: found.exitCode }))
+  Effect.flatMap(
+    container(world, job.operation, id),
+    Effect.fnUntraced(function* (found) {
+      yield* awaitDown(found)
+      if (found.error !== "") {
+        return yield* new EngineFailure({ operation: job.operation, status: 500, detail: found.error })
+      }
+      return { exitCode: found.exitCode }
+    })
   )
 
 /** The kernel's out-of-memory killer, or a program that fails: PID 1 ends without anybody's call. */
