@@ -5,6 +5,7 @@
 import { Engine } from "@sbx/engine/Engine"
 import type { CallError, EngineConflict } from "@sbx/engine/EngineError"
 import type { Journal, JournalUnavailable } from "@sbx/journal/Journal"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { FileSystem } from "effect/FileSystem"
@@ -170,7 +171,9 @@ const round = Effect.fnUntraced(function* (
   )
   const inherited = own === undefined ? [] : [yield* continueOwn(settleTools, own, engineId, dryRun)]
   const findings: ReadonlyArray<JournalFindings> = [...dead, ...inherited]
-  const inDoubt = findings.flatMap((finding) => finding.inDoubt)
+  const settled = findings.flatMap((finding) => finding.settled)
+  const awaited = awaitedVolumes(orphans.filter(isMine), new Set(settled), yield* Clock.currentTimeMillis)
+  const inDoubt = withoutRepeats([...findings.flatMap((finding) => finding.inDoubt), ...awaited])
   const doubted = new Set(inDoubt.map(({ stream }) => stream))
   const objects = orphans.filter((object) => !doubted.has(object.stream) && isMine(object))
   const rest = objects.filter((object) => !sidecars.includes(object))
@@ -182,12 +185,31 @@ const round = Effect.fnUntraced(function* (
     objects,
     inDoubt,
     removed: [...new Set([...first.names, ...findings.flatMap((finding) => finding.removed), ...removed.names])],
-    settled: findings.flatMap((finding) => finding.settled),
+    settled,
     undone: findings.flatMap((finding) => finding.undone),
     foreign,
     failures: [...first.failures, ...findings.flatMap((finding) => finding.failures), ...removed.failures]
   }
 })
+
+type Doubt = JournalFindings["inDoubt"][number]
+
+const withoutRepeats = (doubts: ReadonlyArray<Doubt>): ReadonlyArray<Doubt> => [
+  ...new Map(doubts.map((doubt) => [doubt.stream, doubt])).values()
+]
+
+/**
+ * Volumes without a container, of streams that could not be settled (no journal, an engine that refused to be asked): a create that is
+ * still under way would make the volume again, without labels, so they stay until the create deadline.
+ */
+const awaitedVolumes = (orphans: ReadonlyArray<SurveyedObject>, settled: ReadonlySet<string>, now: number) => {
+  const created = new Set(orphans.filter(({ kind }) => kind === "container").map(({ stream }) => stream))
+  return orphans
+    .filter(({ kind, stream, deadlineMillis }) => {
+      return kind === "volume" && now < deadlineMillis && !created.has(stream) && !settled.has(stream)
+    })
+    .map(({ journalPath, stream, deadlineMillis }): Doubt => ({ journalPath, stream, untilMillis: deadlineMillis }))
+}
 
 /**
  * Journals that orphans name and those in the run directories. `busy`: written by somebody although the owner is dead, so by

@@ -31,6 +31,8 @@ export interface SurveyedObject {
   readonly journalPath: string
   readonly stream: string
   readonly owner: string
+  /** Until then the engine may still create what the stream intended; 0 for an image. */
+  readonly deadlineMillis: number
   /** Why it is an orphan, or why it is left alone. */
   readonly reason: string
 }
@@ -118,9 +120,20 @@ export const survey = Effect.fnUntraced(function* (
   const foreign: Array<SurveyedObject> = []
   for (const object of objects) {
     const { side, reason } = yield* judge(machine, judged, object.labels, own, open)
-    const { journal, journalPath, stream, owner } = object.labels
+    const { journal, journalPath, stream, owner, deadline: deadlineMillis } = object.labels
     const { kind, id, name } = object
-    const found = { kind, role: object.labels.kind, id, name, journal, journalPath, stream, owner, reason }
+    const found = {
+      kind,
+      role: object.labels.kind,
+      id,
+      name,
+      journal,
+      journalPath,
+      stream,
+      owner,
+      deadlineMillis,
+      reason
+    }
     if (side === "orphan") orphans.push(found)
     if (side === "foreign") foreign.push(found)
   }
@@ -213,6 +226,7 @@ const orphanImages = Effect.fnUntraced(function* (
       journalPath: "",
       stream: "",
       owner: "",
+      deadlineMillis: 0,
       reason: "no volume and no live lease belongs to it"
     }))
 })

@@ -45,14 +45,14 @@ export type Faults = Swarm.Swarm<Kind>
 export const make = (world: World["Service"]): Faults => Swarm.make(world, "core", kinds)
 
 /**
- * The engine is done with any request this long after it came in: the assumption that a create deadline stands for. The bounds below
- * add up to less.
+ * The assumption that a create deadline stands for: the engine is done with all that follows from an intent this long after it. The
+ * bounds below keep a volume and a container, made one after the other, within it.
  */
 export const engineDeadlineMillis = 10_000
 const bounds: Partial<Record<FaultKind, readonly [number, number]>> = {
-  latency: [1, 800],
-  slow: [100, 3_000],
-  "late-effect": [500, 4_500],
+  latency: [1, 400],
+  slow: [100, 1_200],
+  "late-effect": [500, 2_300],
   "engine-restart": [0, 3_000]
 }
 

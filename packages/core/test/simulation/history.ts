@@ -165,6 +165,8 @@ const liveness = (machine: Machine, plant: Plant) =>
       const end = yield* Effect.timeoutOption(process.await, reapLimit)
       if (Option.isNone(end)) return violate(machine, "a reap does not end on a healthy machine")
       if (Runner.isClean(end.value)) break
+      // The engine may be about to come back.
+      yield* Effect.sleep("1 second")
       if (turn === reaps) violate(machine, `the ${reaps}th reap on a healthy machine still has work`)
     }
     // What the engine had begun before is over by now, or never will be.

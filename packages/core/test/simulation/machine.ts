@@ -106,7 +106,7 @@ export const make = Effect.gen(function* () {
 /** A new process id; sometimes one that a dead process had. */
 export const identify = (machine: Machine, name: string): Identity => {
   const { bootId, identities, chance, world } = machine
-  const dead = identities.filter((one) => one.bootId === bootId && one.process?.isAlive() === false)
+  const dead = identities.filter((one) => one.bootId === bootId && holderOf(machine, one.pid) === undefined)
   const reused = dead.length > 0 && machine.faults.strikes("pid-reuse") ? dead[chance.below(dead.length)] : undefined
   const pid = reused?.pid ?? ++machine.lastPid
   const startTicks = String(Math.floor(world.elapsedMillis()) * 100 + identities.length)
