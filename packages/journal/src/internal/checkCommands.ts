@@ -1,12 +1,11 @@
 /** Checks the command ids of one commit against its events: where they point and, recomputed, what they stand for. */
+import type { StreamName } from "../Journal.ts"
 import { appendDigest, requestDigest } from "./commandDigest.ts"
-import type { Reads } from "./sqliteReads.ts"
-import { findCommand } from "./sqliteReads.ts"
 import type { CommandRow, Row } from "./storage.ts"
 
 /** Reports what does not hold; answers how many commands the commit has. */
 export const checkCommands = (
-  reads: Reads,
+  find: (stream: StreamName, commandId: string) => CommandRow | undefined,
   rows: ReadonlyArray<Row>,
   report: (fact: string, stream: string) => void
 ): number => {
@@ -23,7 +22,7 @@ export const checkCommands = (
     const [first] = events
     const last = events.at(-1)
     if (first?.commandId === undefined || last === undefined) continue
-    const command = findCommand(reads, first.stream, first.commandId)
+    const command = find(first.stream, first.commandId)
     if (command === undefined || !pointsAt(command, first, last)) {
       report(`command ${first.commandId} does not point at its events`, first.stream)
       continue
