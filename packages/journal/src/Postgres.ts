@@ -14,10 +14,12 @@ import { openInline } from "./internal/openInline.ts"
 import { locate } from "./internal/postgresDatabase.ts"
 import { watch } from "./internal/postgresListener.ts"
 import type { Place } from "./internal/postgresStorage.ts"
-import { openReader, openWriter } from "./internal/postgresStorage.ts"
+import { openForVerifying, openReader, openWriter } from "./internal/postgresStorage.ts"
+import { verifySchema } from "./internal/postgresVerify.ts"
 import { makeWriter } from "./internal/writer.ts"
 import type { AnyProjection, ProjectionTaken } from "./Projection.ts"
 import { JournalFormatUnsupported } from "./Sqlite.ts"
+import type { Verification } from "./Verification.ts"
 
 /** Name of a schema: lower case letters, digits and underscores, at most 48. */
 export const SchemaName = Schema.String.pipe(
@@ -104,5 +106,21 @@ export const layerReader = (
         path: database.path
       })
       return makeJournal({ storage, hub, pageSize, submit: () => Effect.fail(refusal) })
+    })
+  )
+
+/**
+ * Checks the journal against its own hash chain, as `Verification.verify` does with a file: in one snapshot, so also
+ * while others write. A broken journal is a finding, not an error.
+ */
+export const verify = (
+  options: ReaderOptions
+): Effect.Effect<Verification, JournalFormatUnsupported | JournalUnavailable> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const place = yield* placeOf(options)
+      const opened = yield* openForVerifying(place)
+      if ("found" in opened) return yield* unsupported(place, opened)
+      return yield* verifySchema(opened.database, opened.meta)
     })
   )

@@ -66,6 +66,7 @@ layer(OwnServer.layer, { excludeTestServices: true, timeout: "60 seconds" })("a 
         reasons.has("Unreachable") && [...reasons].every((r) => r === "Unreachable" || r === "CommitFailed")
       )
       assert.strictEqual(yield* journal.head, 2 * total, "what was repeated is there once")
+      assert.deepStrictEqual((yield* Postgres.verify({ url: server.url })).problems, [])
     })
   )
 

@@ -120,7 +120,9 @@ describe("twelve writers on PostgreSQL", () => {
           const [commandId, first] = line.split(" ")
           assert.strictEqual(written[Number(first) - 1]?.commandId, commandId, line)
         }
-        const [attempts] = yield* run(url, `SELECT last_value FROM ${schema}.attempts`)
+        const verified = yield* Postgres.verify(place)
+      assert.deepStrictEqual([verified.problems, verified.head], [[], eventCount])
+      const [attempts] = yield* run(url, `SELECT last_value FROM ${schema}.attempts`)
         const [commits] = yield* run(
           url,
           `SELECT count(*) AS n, count(DISTINCT epoch) AS writers FROM ${schema}.commits`

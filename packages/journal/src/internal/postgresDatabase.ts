@@ -57,14 +57,15 @@ export const locate = (options: PgPool.Config, name: string): string => {
   return `${host}/${database}#${name}`
 }
 
-/** Runs `use` between BEGIN and ROLLBACK or whatever `use` ends the transaction with; the session is clean afterwards. */
+/** Runs `use` between `begin` and ROLLBACK or whatever `use` ends the transaction with; the session is clean afterwards. */
 export const inTransaction = <A, E>(
   { pool }: Database,
-  use: (connection: PgConnection) => Effect.Effect<A, E>
+  use: (connection: PgConnection) => Effect.Effect<A, E>,
+  begin = "BEGIN"
 ): Effect.Effect<A, E | SqlError> =>
   Effect.scoped(
     Effect.flatMap(pool.reserve, (connection) =>
-      Effect.andThen(connection.query("BEGIN"), use(connection)).pipe(
+      Effect.andThen(connection.query(begin), use(connection)).pipe(
         // A session that cannot even roll back is not given to the next one.
         Effect.onError(() =>
           Effect.catchCause(Effect.asVoid(connection.query("ROLLBACK")), () => pool.invalidate(connection))

@@ -29,7 +29,7 @@ const eventsOf = (schema: string) => `
     e.closes, e.recorded_at, e.epoch
   FROM ${schema}.events e JOIN ${schema}.streams s ON s.id = e.stream_id`
 
-const statements = (schema: string) => ({
+export const statements = (schema: string) => ({
   head: `SELECT position FROM ${schema}.head`,
   scan: `${eventsOf(schema)} WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position`,
   // A scalar subquery, so that the plan walks the index of (stream_id, version) in order and stops at the limit.
@@ -141,7 +141,7 @@ export const toCommand = (columns: Columns): CommandRow => ({
   version: Number(columns["version"])
 })
 
-const toCommit = (columns: Columns): CommitRow => ({
+export const toCommit = (columns: Columns): CommitRow => ({
   id: Number(columns["id"]),
   first: Number(columns["first_position"]),
   last: Number(columns["last_position"]),

@@ -61,6 +61,15 @@ export const openReader = (place: Place): Opening<{ readonly database: Database;
     })
   )
 
+/** Opens what is there for looking at it as a whole. */
+export const openForVerifying = (place: Place): Opening<{ readonly database: Database; readonly meta: Meta }> =>
+  opening(
+    place,
+    startReader,
+    () => Effect.void,
+    ({ database, meta }) => ({ database, meta })
+  )
+
 type Start = (database: Database) => Effect.Effect<Started | NewerFormat, SqlError | JournalUnavailable>
 
 interface Started {
