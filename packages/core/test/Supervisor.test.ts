@@ -271,6 +271,22 @@ describe("the supervisor on a virtual clock", () => {
     }).pipe(Effect.provide(Memory.layer), Effect.andThen(failsToTerminate))
   )
 
+  it.effect("waits a moment for the event of a kill for memory that comes after the death", () =>
+    Effect.gen(function* () {
+      const { sandbox, end, tell, facts } = yield* makeWorld
+      const supervised = yield* supervise(sandbox, { ...plain, budget: 0 })
+      yield* pass("1 second")
+      yield* end(137)
+      // Noticed by the look that comes every two seconds.
+      yield* pass("1 second")
+      assert.strictEqual(only(yield* facts, "Died").length, 1)
+      assert.strictEqual(only(yield* facts, "FailureClassified").length, 0)
+      yield* tell("oom")
+      yield* pass("1 second")
+      assert.deepStrictEqual((yield* supervised.current).failure, { kind: "out-of-memory", victim: "main" })
+    }).pipe(Effect.provide(Memory.layer))
+  )
+
   it.effect("tells a kill for memory that the events report from a kill by a signal", () =>
     Effect.gen(function* () {
       const classesOf = (
@@ -373,6 +389,38 @@ describe("health checks under a supervisor on a virtual clock", () => {
       yield* pass("300 millis")
       assert.strictEqual(box.looks, 3)
       assert.strictEqual(world.starts, 1)
+    }).pipe(Effect.provide(Memory.layer))
+  )
+
+  it.effect("do not count when they were taken in vain, nor restart what is well again", () =>
+    Effect.gen(function* () {
+      const { sandbox, facts, world } = yield* makeWorld
+      const { box, look } = settable()
+      const slow = () => Effect.flatMap(look(), (seen) => Effect.as(Effect.sleep("500 millis"), seen))
+      const check = HealthCheck.custom("well", slow, { ...timing, failureThreshold: 1, recover: true })
+      yield* supervise(sandbox, { ...plain, initialDelay: "5 seconds", checks: [check] })
+      box.level = "critical"
+      yield* pass("300 millis")
+      yield* sandbox.pause
+      box.level = "ok"
+      yield* pass("1 second")
+      yield* sandbox.resume
+      yield* pass("3 seconds")
+      assert.deepStrictEqual(
+        only(yield* facts, "HealthChanged").map(({ status }) => status),
+        ["healthy"]
+      )
+      // Sick for some looks while the restart is being waited for; then its user sees to it.
+      box.level = "critical"
+      yield* pass("4 seconds")
+      assert.strictEqual(only(yield* facts, "RecoveryDecided").length, 1)
+      yield* sandbox.pause
+      box.level = "ok"
+      yield* sandbox.resume
+      yield* pass("10 seconds")
+      assert.strictEqual(only(yield* facts, "RecoverySkipped").length, 1)
+      assert.strictEqual(only(yield* facts, "RecoveryDecided").length, 1)
+      assert.strictEqual(world.starts, 0)
     }).pipe(Effect.provide(Memory.layer))
   )
 
