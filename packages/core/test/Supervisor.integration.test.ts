@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import { Engine } from "@sbx/engine/Engine"
 import { Journal } from "@sbx/journal/Journal"
 import { Effect, Stream } from "effect"
+import type { FailureClass } from "../src/FailureClass.ts"
 import * as HealthCheck from "../src/HealthCheck.ts"
 import { oomKills } from "../src/internal/hostCgroup.ts"
 import { type SandboxEvent, SandboxEvents } from "../src/SandboxEvent.ts"
@@ -170,6 +171,11 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("s
       yield* until(supervised, ({ status }) => status === "given-up")
       const failed = (yield* eventsOf(box)).find(({ _tag }) => _tag === "RecoveryFailed")
       assert.include(JSON.stringify(failed), `no volume ${box.volume}`)
+      const classes = (yield* eventsOf(box)).filter(isClassified)
+      assert.deepStrictEqual(
+        classes.map(({ failure }) => failure),
+        ["vanished", "start-failed"]
+      )
       const volumes = yield* engine.listVolumes({})
       assert.notInclude(
         volumes.map(({ name }) => name),
@@ -182,8 +188,8 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("s
     Effect.gen(function* () {
       const engine = yield* Engine
       const { make } = yield* Sandboxes
-      const box = yield* make({ disk: "4M", command: ["sh", "-c", "sleep 0.1; exit 3"] })
-      const supervised = yield* supervise(box, { actions: { error: "terminate" } })
+      const box = yield* make({ disk: "4M", workspace: "memory", command: ["sh", "-c", "sleep 0.1; exit 3"] })
+      const supervised = yield* supervise(box, { keepWorkspace: false, actions: { error: "terminate" } })
       yield* until(supervised, ({ status }) => status === "ended")
       assert.strictEqual((yield* tagsOf(box)).at(-1), "Removed")
       assert.deepStrictEqual(yield* engine.listContainers({ "sbx.stream": SandboxEvents.stream(box.id) }), [])
@@ -204,16 +210,42 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("s
     })
   )
 
-  it.effect("tells a child's death for want of memory from the main process's own error", () =>
+  it.effect("tells apart how main processes end, each for real", () =>
     Effect.gen(function* () {
       const { make } = yield* Sandboxes
       const hog = "dd if=/dev/zero of=/dev/null bs=64M count=1"
-      const box = yield* make({ disk: "4M", memory: "32M", command: ["sh", "-c", `${hog}; exit 7`] })
-      const supervised = yield* supervise(box, { budget: 0 })
-      yield* until(supervised, ({ status }) => status === "given-up")
-      const classified = (yield* eventsOf(box)).find(isClassified)
-      assert.deepInclude(classified, { failure: "out-of-memory", exitCode: 7 })
-      assert.deepStrictEqual((yield* supervised.current).failure, { kind: "out-of-memory", victim: "child" })
+      // What the sandbox is told to do and what that is; the codes of some resemble those of others.
+      const table: ReadonlyArray<readonly [string, FailureClass]> = [
+        ["exit 0", { kind: "completed" }],
+        [`${hog}; exit 0`, { kind: "completed" }],
+        ["exit 1", { kind: "error", exitCode: 1 }],
+        ["exit 200", { kind: "error", exitCode: 200 }],
+        ["exec no-such-program", { kind: "not-started", exitCode: 127 }],
+        ["exec /etc", { kind: "not-started", exitCode: 126 }],
+        ["kill -TERM $$", { kind: "signal", signal: 15, witnessed: false }],
+        ["kill -KILL $$", { kind: "signal", signal: 9, witnessed: false }],
+        [`exec ${hog}`, { kind: "out-of-memory", victim: "main" }],
+        [`${hog}; exit 7`, { kind: "out-of-memory", victim: "child" }]
+      ]
+      const seen = yield* Effect.forEach(
+        table,
+        Effect.fnUntraced(function* ([script]) {
+          const box = yield* make({
+            disk: "4M",
+            workspace: "memory",
+            memory: "32M",
+            command: ["sh", "-c", script]
+          })
+          const supervised = yield* supervise(box, { budget: 0, keepWorkspace: false })
+          yield* until(supervised, ({ status }) => status === "given-up")
+          const classified = (yield* eventsOf(box)).find(isClassified)
+          const { failure } = yield* supervised.current
+          assert.strictEqual(classified?.failure, failure?.kind)
+          return [script, failure] as const
+        }),
+        { concurrency: 5 }
+      )
+      assert.deepStrictEqual(seen, [...table])
     })
   )
 
@@ -246,10 +278,13 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("s
   it.effect("counts a check that hangs as failed, and leaves nothing of it inside", () =>
     Effect.gen(function* () {
       const { make } = yield* Sandboxes
-      const box = yield* make({ disk: "4M" })
+      const box = yield* make({ disk: "4M", workspace: "memory" })
       const hanging = HealthCheck.command(["sh", "-c", "trap '' TERM; sleep 98761 & wait"])
       const timing = { interval: "10 seconds", timeout: "300 millis", failureThreshold: 1, recover: false } as const
-      const supervised = yield* supervise(box, { checks: [HealthCheck.liveness("hangs", hanging, timing)] })
+      const supervised = yield* supervise(box, {
+        keepWorkspace: false,
+        checks: [HealthCheck.liveness("hangs", hanging, timing)]
+      })
       yield* until(supervised, ({ health }) => health["hangs"]?.status === "unhealthy")
       assert.include((yield* supervised.current).health["hangs"]?.detail, "no answer within 300ms")
       assert.deepStrictEqual(processesWith("98761"), [])
