@@ -56,7 +56,7 @@ export interface WatchdogOptions {
 }
 
 /**
- * Spawns it without waiting for it, and another one when it ends unasked, five times at most. Closing the scope tells it goodbye:
+ * Spawns it without waiting for it, and another one when it ends unasked, five in all. Closing the scope tells it goodbye:
  * build this layer before what makes sandboxes, so that those are gone by then.
  */
 export const layerWith = (options: WatchdogOptions): Layer.Layer<Watchdog, never, ChildProcessSpawner> =>

@@ -21,6 +21,14 @@ import { at, history } from "./support/lifecycle.ts"
 const sandboxId = "sbx_aaaaaaaaaaaaaaaa"
 const stream = SandboxEvents.stream(sandboxId)
 
+/** Nobody has leased anything. */
+const leases = Layer.mock(UidLeases, {
+  list: Effect.succeed([]),
+  boots: Effect.succeed([]),
+  recover: Effect.succeed([]),
+  release: () => Effect.void
+})
+
 /** An engine that has what the test puts into it. */
 const makeWorld = () => {
   const containers = new Map<string, ContainerInspect>()
@@ -80,12 +88,6 @@ const makeWorld = () => {
     diskObstacle: undefined,
     images: Effect.succeed([]),
     removeAll: (names) => Effect.sync(() => (removed.push(...names), new Map<string, string>()))
-  })
-  const leases = Layer.mock(UidLeases, {
-    list: Effect.succeed([]),
-    boots: Effect.succeed([]),
-    recover: Effect.succeed([]),
-    release: () => Effect.void
   })
   const layer = Reconciler.layer.pipe(
     Layer.provide(Layer.mergeAll(engine, workspaces, leases)),

@@ -86,7 +86,7 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "120 seconds" })("
         const before = yield* remains(victim.ids)
         assert.strictEqual(count(before), 3 * 5 + 1)
         const theirs = yield* remains(neighbour.ids)
-        const [box] = (yield* engine.listContainers(SandboxLabels.ours)).filter(({ name }) =>
+        const box = (yield* engine.listContainers(SandboxLabels.ours)).find(({ name }) =>
           before.containers.includes(name)
         )
         yield* victim.killGroup

@@ -10,7 +10,7 @@ import { type ChildProcessHandle, ChildProcessSpawner } from "effect/process/Chi
 import { fileURLToPath } from "node:url"
 import type { WatchdogOptions, WatchdogStatus } from "../Watchdog.ts"
 import { greeting, type Message, MessageLine, type WardOrder } from "./watchdogOrder.ts"
-import { commandOf } from "./watchdogProcess.ts"
+import { commandOf, startScript } from "./watchdogProcess.ts"
 
 /** More would be a cause of its own: something on this machine kills them. */
 const maxStarts = 5
@@ -91,7 +91,7 @@ const one = Effect.fnUntraced(
     const [command = "", ...args] = commandOf(fileURLToPath(options.entry))
     // In a session of its own, so that neither the terminal's signals nor a kill of our process group reach it.
     const handle = yield* spawner.spawn(
-      ChildProcess.make("sh", ["-c", 'exec 2>>"$0" "$@"', options.logFile, command, ...args], {
+      ChildProcess.make("sh", ["-c", startScript, options.logFile, command, ...args], {
         cwd: "/",
         detached: true,
         stdin: { stream: "pipe", endOnDone: false },

@@ -16,6 +16,7 @@ import * as Owner from "../Owner.ts"
 import type { ReconcileReport, Reconciler } from "../Reconciler.ts"
 import type { PendingUndos } from "../UndoRunner.ts"
 import { greeting, MessageLine, type WardOrder } from "./watchdogOrder.ts"
+import { hurry } from "./watchdogProcess.ts"
 
 /** A call that the owner made before it died may still take effect for so long (moby#24858); equals the create deadline. */
 const lateMillis = 10_000
@@ -121,6 +122,7 @@ const awaitDeath = Effect.fnUntraced(function* (label: string) {
 
 const clear = Effect.fnUntraced(function* (ward: Ward) {
   yield* awaitDeath(ward.order.owner)
+  yield* hurry
   const diedAt = yield* Clock.currentTimeMillis
   yield* Effect.logInfo(`owner ${ward.order.owner} is dead`)
   let wait = pace
