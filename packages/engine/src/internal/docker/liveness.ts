@@ -11,7 +11,7 @@ import { transportError } from "./errors.ts"
 type Line = Pick<Connection, "dial" | "endpoint">
 
 /** Silence after which the engine is asked, and a stream that ought to flow is given up. */
-export const idleMillis = 60_000
+const idleMillis = 60_000
 /** A busy engine answers a ping late, a stopped one never. */
 const pingMillis = 20_000
 

@@ -30,7 +30,7 @@ interface Sent {
 /** Changes nothing. */
 export const isRead = ({ method }: Pick<Sent, "method">) => method === "GET" || method === "HEAD"
 
-export const isRepeatable = (call: Sent): boolean => isRead(call) || call.operation in harmless
+const isRepeatable = (call: Sent): boolean => isRead(call) || call.operation in harmless
 
 /** Repeats after the first attempt. */
 const maxRepeats = 3
@@ -48,12 +48,12 @@ const isPassing = (refusal: Refusal) =>
   passing.has(refusal.status) && conflict(refusal, "") === undefined && invalid(refusal) === undefined
 
 /**
- * What may be otherwise the next time. Nobody there (`no-socket`, `refused`) is an answer, and a fast one. A change that timed out
- * is with the engine, which another one does not help.
+ * What may be otherwise the next time. Nobody there (`no-socket`, `refused`) is an answer, and a fast one; a host that does not
+ * take connections is as good as not there. A change that timed out is with the engine, which another one does not help.
  */
-export const isWorthRepeating = (call: Sent, error: CallError | Refusal): boolean => {
+const isWorthRepeating = (call: Sent, error: CallError | Refusal): boolean => {
   if (error._tag === "Refusal") return isPassing(error)
-  if (error._tag === "EngineTimeout") return isRead(call)
+  if (error._tag === "EngineTimeout") return isRead(call) && error.stage !== "connect"
   return error._tag === "EngineUnavailable" && error.reason === "connection-lost"
 }
 
