@@ -6,6 +6,7 @@ import { Environment } from "@sbx/core/Environment"
 import { type RunEvent, RunEvents } from "@sbx/core/RunEvent"
 import * as RunReport from "@sbx/core/RunReport"
 import type { Scenario } from "@sbx/core/Scenario"
+import * as SandboxLabels from "@sbx/core/SandboxLabels"
 import * as ScenarioRunner from "@sbx/core/ScenarioRunner"
 import * as Watchdog from "@sbx/core/Watchdog"
 import { Engine } from "@sbx/engine/Engine"
@@ -13,6 +14,7 @@ import * as EngineCapabilities from "@sbx/engine/EngineCapabilities"
 import { ImageBuilder } from "@sbx/engine/ImageBuilder"
 import { Located } from "@sbx/engine/Located"
 import { Journal } from "@sbx/journal/Journal"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -47,10 +49,10 @@ export interface SuiteRunOptions {
 export const execute = Effect.fn("SuiteRun.execute")(function* (folder: RunFolder, options: SuiteRunOptions) {
   const progress = yield* Progress
   yield* describeEngine
-  yield* guard(folder)
+  const owner = yield* guard(folder)
   yield* Recovery.atStart({ directory: options.directory, own: yield* Journal })
   yield* ensureImages(options)
-  const missing = yield* missingCapabilities(options)
+  const missing = yield* missingCapabilities({ ...options, labels: yield* probeLabels(folder, owner) })
   yield* progress.status("")
   yield* folder.started
   return yield* Effect.uninterruptibleMask((restore) =>
@@ -80,13 +82,31 @@ const describeEngine = Effect.gen(function* () {
 const guard = Effect.fnUntraced(function* (folder: RunFolder) {
   const progress = yield* Progress
   const watchdog = yield* Watchdog.Watchdog
-  yield* watchdog.guard(yield* Watchdog.orderOf(folder.journal))
+  const order = yield* Watchdog.orderOf(folder.journal)
+  yield* watchdog.guard(order)
   yield* Effect.forkChild(
     Effect.flatMap(watchdog.lost, (reason) =>
       progress.line(`no watchdog: it ${reason}; if this run is killed, \`./sbx reap\` removes what it leaves`)
     )
   )
+  return order.owner
 })
+
+/** Of what belongs to no stream, only to this process: a reconciler that looked for its stream would remove it at once. */
+const probeLabels = ({ journal, runId }: RunFolder, owner: string) =>
+  Effect.map(Clock.currentTimeMillis, (now) =>
+    SandboxLabels.encode({
+      journal: "probe",
+      journalPath: journal,
+      run: runId,
+      stream: "probe/capabilities",
+      intent: 1,
+      epoch: 1,
+      deadline: now,
+      owner,
+      kind: "sidecar"
+    })
+  )
 
 const ensureImages = Effect.fnUntraced(function* ({ scenarios, install }: SuiteRunOptions) {
   const progress = yield* Progress
@@ -104,17 +124,20 @@ const ensureImages = Effect.fnUntraced(function* ({ scenarios, install }: SuiteR
 /** Finds out what the engine can do where a scenario asks; it takes seconds. */
 export const missingCapabilities = Effect.fnUntraced(function* ({
   scenarios,
-  install
+  install,
+  labels
 }: {
   readonly scenarios: ReadonlyArray<Pick<Scenario<unknown>, "needs">>
   readonly install: boolean
+  /** Of the containers and volumes that are made to find out. */
+  readonly labels?: Readonly<Record<string, string>>
 }) {
   if (scenarios.every(({ needs }) => needs.length === 0)) return () => undefined
   const progress = yield* Progress
   const builder = yield* ImageBuilder
   yield* progress.status("finding out what the engine can do")
   const { reference } = yield* builder.ensure(yield* recipeOf("tiny"), { install, onProgress: reportStep(progress) })
-  const found = yield* EngineCapabilities.detect({ image: reference })
+  const found = yield* EngineCapabilities.detect({ image: reference, ...(labels === undefined ? {} : { labels }) })
   return (need: string): string | undefined => {
     const capability = found.find(({ name }) => name === need)
     if (capability === undefined) return "no such capability is known"
