@@ -62,6 +62,8 @@ export const sharedWithPostgres: ViteUserConfig = {
           name: "postgres",
           include: ["test/**/Postgres*.test.ts"],
           globalSetup: [postgresSetup],
+          // They leave nothing behind in their process, and importing the driver five times takes longer than most of them.
+          isolate: false,
           testTimeout: 60_000
         }
       }

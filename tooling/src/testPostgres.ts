@@ -187,7 +187,7 @@ const say = (line: string) => Effect.sync(() => process.stdout.write(`${line}\n`
 
 const serve = Effect.gen(function* () {
   const server = yield* makeServer(yield* programs)
-  yield* say(JSON.stringify({ SBX_TEST_POSTGRES_URL: server.url }))
+  yield* say(JSON.stringify({ SBX_TEST_POSTGRES_URL: server.url, SBX_TEST_POSTGRES_OURS: "true" }))
   const obey: Readonly<Record<string, Effect.Effect<void, PostgresMissing>>> = {
     kill: server.kill,
     start: server.start

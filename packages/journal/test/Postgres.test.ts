@@ -7,7 +7,7 @@ import { journalContract } from "./contract.ts"
 import { event, stream } from "./laws.ts"
 import { fresh, freshPlace, freshSchema, run, serverUrl } from "./postgresServer.ts"
 
-journalContract("Postgres", fresh, { runs: 5 })
+journalContract("Postgres", fresh, { runs: 3 })
 
 const a = stream("a")
 type Service = Journal.Journal["Service"]

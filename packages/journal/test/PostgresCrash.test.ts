@@ -30,59 +30,53 @@ const appendAlways = (journal: Service, perFiber: number, acknowledged: Map<stri
   )
 
 layer(OwnServer.layer, { excludeTestServices: true, timeout: "60 seconds" })("a killed PostgreSQL server", (it) => {
-  it.effect("has lost no acknowledged append when it is back, and its subscribers go on", () =>
-    Effect.gen(function* () {
-      const server = yield* OwnServer
-      const journal = yield* open({ url: server.url })
-      const total = 20 * 30
-      const subscriber = yield* journal.subscribe({ from: Journal.start }).pipe(
-        Stream.filter((delivery) => delivery._tag === "Event"),
-        Stream.map(({ event: { position } }) => position),
-        Stream.take(2 * total),
-        Stream.runCollect,
-        Effect.forkChild
-      )
-      const acknowledged = new Map<string, number>()
-      const reasons = new Set<string>()
-      const writing = yield* Effect.forkChild(appendAlways(journal, 30, acknowledged, reasons))
-      for (const share of [0.3, 0.6]) {
-        yield* journal.awaitPosition(Math.floor(share * 2 * total))
-        yield* server.kill
-        const refused = yield* Effect.flip(journal.append(stream("now"), [event(1)], { expected: Journal.noStream }))
-        assert.strictEqual(refused._tag === "JournalUnavailable" && refused.reason, "Unreachable")
-        assert.strictEqual((yield* Effect.flip(open({ url: server.url })))._tag, "JournalUnavailable")
-        const known = [...acknowledged]
-        yield* server.start
-        const kept = yield* Stream.runCollect(journal.readAll())
-        for (const [commandId, first] of known) assert.strictEqual(kept[first - 1]?.commandId, commandId)
-      }
-      yield* Fiber.join(writing)
-      const seen = yield* Fiber.join(subscriber)
-      assert.deepStrictEqual(
-        seen,
-        Array.from({ length: 2 * total }, (_, n) => n + 1)
-      )
-      assert.isTrue(
-        reasons.has("Unreachable") && [...reasons].every((r) => r === "Unreachable" || r === "CommitFailed")
-      )
-      assert.strictEqual(yield* journal.head, 2 * total, "what was repeated is there once")
-      assert.deepStrictEqual((yield* Postgres.verify({ url: server.url })).problems, [])
-    })
-  )
-
-  it.effect("makes a subscriber fail Unreachable when it does not come back within its patience", () =>
-    Effect.gen(function* () {
-      const server = yield* OwnServer
-      const journal = yield* open({ url: server.url, schema: "impatient", patience: "300 millis" })
-      const subscriber = yield* Effect.forkChild(
-        Effect.flip(Stream.runDrain(journal.subscribe({ from: Journal.start })))
-      )
-      yield* server.kill
-      const error = yield* Fiber.join(subscriber)
-      assert.strictEqual(error.reason, "Unreachable")
-      assert.include(error.message, "Start the server")
-      yield* server.start
-    })
+  it.effect(
+    "has lost no acknowledged append when it is back, and its subscribers go on, unless their patience ended",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* OwnServer
+        const journal = yield* open({ url: server.url })
+        const total = 20 * 20
+        const impatient = yield* open({ url: server.url, patience: "300 millis" })
+        const giving = yield* Effect.forkChild(
+          Effect.flip(Stream.runDrain(impatient.subscribe({ from: Journal.start })))
+        )
+        const subscriber = yield* journal.subscribe({ from: Journal.start }).pipe(
+          Stream.filter((delivery) => delivery._tag === "Event"),
+          Stream.map(({ event: { position } }) => position),
+          Stream.take(2 * total),
+          Stream.runCollect,
+          Effect.forkChild
+        )
+        const acknowledged = new Map<string, number>()
+        const reasons = new Set<string>()
+        const writing = yield* Effect.forkChild(appendAlways(journal, 20, acknowledged, reasons))
+        for (const share of [0.3, 0.6]) {
+          yield* journal.awaitPosition(Math.floor(share * 2 * total))
+          yield* server.kill
+          const refused = yield* Effect.flip(journal.append(stream("now"), [event(1)], { expected: Journal.noStream }))
+          assert.strictEqual(refused._tag === "JournalUnavailable" && refused.reason, "Unreachable")
+          assert.strictEqual((yield* Effect.flip(open({ url: server.url })))._tag, "JournalUnavailable")
+          const given = yield* Fiber.join(giving)
+          assert.strictEqual(given.reason, "Unreachable")
+          assert.include(given.message, "Start the server")
+          const known = [...acknowledged]
+          yield* server.start
+          const kept = yield* Stream.runCollect(journal.readAll())
+          for (const [commandId, first] of known) assert.strictEqual(kept[first - 1]?.commandId, commandId)
+        }
+        yield* Fiber.join(writing)
+        const seen = yield* Fiber.join(subscriber)
+        assert.deepStrictEqual(
+          seen,
+          Array.from({ length: 2 * total }, (_, n) => n + 1)
+        )
+        assert.isTrue(
+          reasons.has("Unreachable") && [...reasons].every((r) => r === "Unreachable" || r === "CommitFailed")
+        )
+        assert.strictEqual(yield* journal.head, 2 * total, "what was repeated is there once")
+        assert.deepStrictEqual((yield* Postgres.verify({ url: server.url })).problems, [])
+      })
   )
 
   it.effect("leaves a commit open that waited for a standby: it was written, and a repeat says so", () =>

@@ -24,11 +24,17 @@ export const run = (url: Redacted.Redacted, sql: string) =>
     )
   ).pipe(Effect.orDie)
 
+/** A server that is deleted after the tests needs no tidying. */
+const isOurs = Effect.orDie(
+  Effect.flatMap(Config.Boolean("SBX_TEST_POSTGRES_OURS").pipe(Config.withDefault(false)), Effect.succeed)
+)
+
 /** A name that no schema has yet, dropped with the scope. */
 export const freshSchema = (url: Redacted.Redacted): Effect.Effect<string, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => `t_${randomUUID().replaceAll("-", "")}`),
-    (schema) => run(url, `DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+    (schema) =>
+      Effect.flatMap(isOurs, (ours) => (ours ? Effect.void : run(url, `DROP SCHEMA IF EXISTS ${schema} CASCADE`)))
   )
 
 /** Where a fresh journal may be made. */
