@@ -27,12 +27,14 @@ import { hundred } from "./cases/hundred.ts"
 import { journalAppend } from "./cases/journalAppend.ts"
 import { journalRead } from "./cases/journalRead.ts"
 import { memory } from "./cases/memory.ts"
+import { poolAcquire } from "./cases/poolAcquire.ts"
 import { session } from "./cases/session.ts"
 import { BenchPlace } from "./internal/place.ts"
 
 export const benchmarks: ReadonlyArray<Benchmark> = [
   coldStart,
   coldStartBridge,
+  poolAcquire,
   exec,
   session,
   hundred,
