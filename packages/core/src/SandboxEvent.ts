@@ -210,6 +210,10 @@ const outcomes = {
     status: HealthStatus,
     flapping: Schema.Boolean
   },
+  /** Made ahead, for whoever asks next; so far nobody has used it. */
+  Pooled: at,
+  /** Taken from the pool, for good. */
+  Acquired: { ...at, idleMillis: Schema.Finite },
   Removed: at,
   RemoveFailed: { ...at, ...reason },
   /** Engine objects of a stream without an owner were removed. */

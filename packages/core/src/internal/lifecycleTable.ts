@@ -68,6 +68,8 @@ export const rules: Record<SandboxEvent["_tag"], Rule> = {
   RecoveryFailed: { from: open },
   RecoverySkipped: { from: open },
   HealthChanged: { from: withContainer },
+  Pooled: { from: ["running"] },
+  Acquired: { from: ["running"] },
   RemoveIntended: { from: open, to: "removing" },
   Removed: { from: ["removing"], to: "removed" },
   RemoveFailed: { from: ["removing"] },

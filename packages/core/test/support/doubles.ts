@@ -2,7 +2,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import type { ContainerStatus, EngineEvent, EngineInfo, EngineShape } from "@sbx/engine/Engine"
 import { Engine } from "@sbx/engine/Engine"
-import { EngineFailure, EngineUnavailable } from "@sbx/engine/EngineError"
+import { EngineFailure, EngineUnavailable, ObjectNotFound } from "@sbx/engine/EngineError"
 import * as Memory from "@sbx/journal/Memory"
 import { Cause, Effect, Layer, Queue, Stream } from "effect"
 import * as Environment from "../../src/Environment.ts"
@@ -72,7 +72,7 @@ const shapeOf = (
     yield* double.delay
     if (double.failing > 0) {
       double.failing -= 1
-      return yield* broken("create container")
+      return yield* new ObjectNotFound({ operation: "create container", kind: "image", id: "double" })
     }
     const id = `c${++double.created}`
     double.containers.set(id, { name: name ?? id, status: "created", labels })
