@@ -336,7 +336,10 @@ describe("recovery and health", () => {
     const sick = accepts(given.running, health("unhealthy"), ["HealthChanged"])
     assert.deepStrictEqual(sick.health, { c: "unhealthy" })
     assert.deepStrictEqual(fold([history.died(2000)], sick).health, { c: "unhealthy" })
-    assert.deepStrictEqual(fold([history.died(2000), { _tag: "StartIntended", ...at }, history.started(3000)], sick).health, {})
+    assert.deepStrictEqual(
+      fold([history.died(2000), { _tag: "StartIntended", ...at }, history.started(3000)], sick).health,
+      {}
+    )
   })
 })
 
