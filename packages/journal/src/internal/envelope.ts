@@ -27,21 +27,27 @@ export const matches = (
     (filter.category === undefined || filter.category === categoryOf(event.stream)) &&
     (filter.types === undefined || filter.types.includes(event.type)))
 
-export const toRecordedUnsafe = (journalId: string, row: Row): Recorded => ({
-  position: row.position,
-  stream: row.stream,
-  version: row.version,
-  type: row.type,
-  schemaVersion: row.schemaVersion,
-  payload: JSON.parse(row.payload),
-  eventId: `${journalId}:${row.position}`,
-  recordedAtMillis: row.recordedAtMillis,
-  epoch: row.epoch,
-  ...(row.commandId === undefined ? {} : { commandId: row.commandId }),
-  ...(row.causation === undefined ? {} : { causation: row.causation }),
-  ...(row.correlation === undefined ? {} : { correlation: row.correlation }),
-  ...(row.closes ? { closes: true } : {})
-})
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Absent fields are left out. One object, no spreading: this runs once for every event that is read. */
+export const toRecordedUnsafe = (journalId: string, row: Row): Recorded => {
+  const recorded: Mutable<Recorded> = {
+    position: row.position,
+    stream: row.stream,
+    version: row.version,
+    type: row.type,
+    schemaVersion: row.schemaVersion,
+    payload: JSON.parse(row.payload),
+    eventId: `${journalId}:${row.position}`,
+    recordedAtMillis: row.recordedAtMillis,
+    epoch: row.epoch
+  }
+  if (row.commandId !== undefined) recorded.commandId = row.commandId
+  if (row.causation !== undefined) recorded.causation = row.causation
+  if (row.correlation !== undefined) recorded.correlation = row.correlation
+  if (row.closes) recorded.closes = true
+  return recorded
+}
 
 /** Fails with `Corrupt` on a payload that is no longer JSON: only an edit of the file can do that. */
 export const toRecorded = (

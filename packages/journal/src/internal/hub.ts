@@ -8,7 +8,13 @@ import { JournalUnavailable } from "../Journal.ts"
 
 /** `Wake` says "look at the head": what a reader of another process's journal knows. */
 export type Announcement =
-  | { readonly _tag: "Batch"; readonly first: number; readonly last: number; readonly events: ReadonlyArray<Recorded> }
+  | {
+      readonly _tag: "Batch"
+      readonly first: number
+      readonly last: number
+      /** Parsed when the first subscriber asks, and shared by all. */
+      readonly events: () => ReadonlyArray<Recorded>
+    }
   | { readonly _tag: "Wake" }
   | { readonly _tag: "Closed" }
 

@@ -1,8 +1,9 @@
 /** Adapter (node:sqlite): takes the events of closed streams out of the tables, after a segment file holds them. */
 import { DatabaseSync } from "node:sqlite"
 import type { Archived, ArchiveOptions } from "../Archive.ts"
+import type { StreamName } from "../Journal.ts"
 import { segmentName, segmentPath, writeSegment } from "./segmentFile.ts"
-import { eventColumns, toRow } from "./sqliteReads.ts"
+import { cellsOf, eventColumns, inArrays, toRow } from "./sqliteReads.ts"
 import type { NewerFormat } from "./sqliteStorage.ts"
 import { configure } from "./sqliteStorage.ts"
 import { formatVersion, migrate, notAJournal, readMeta } from "./sqliteTables.ts"
@@ -57,10 +58,16 @@ const writeChosen = (db: DatabaseSync, path: string, now: number): Archived => {
 
 function* chosenRows(db: DatabaseSync): Iterable<Row> {
   const select = db.prepare(
-    `SELECT ${eventColumns} FROM events e JOIN streams s ON s.id = e.stream_id
+    `SELECT ${eventColumns}, s.name FROM events e JOIN streams s ON s.id = e.stream_id
      WHERE e.stream_id IN (SELECT stream_id FROM chosen) ORDER BY e.position`
   )
-  for (const columns of select.iterate()) yield toRow(columns)
+  for (const cells of inArrays(select).iterate()) yield toNamedRow(cells)
+}
+
+/** The name comes last. */
+const toNamedRow = (columns: unknown): Row => {
+  const [cells = []] = cellsOf([columns])
+  return toRow(cells, cells.at(-1) as StreamName)
 }
 
 /** What segments hold and the tables still have, be it from a call that was killed. */

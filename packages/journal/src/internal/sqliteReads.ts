@@ -13,6 +13,7 @@ export interface Reads {
   readonly head: StatementSync
   readonly scan: StatementSync
   readonly stream: StatementSync
+  readonly nameOf: (streamId: number) => StreamName | undefined
   readonly streams: StatementSync
   readonly findStream: StatementSync
   readonly archived: StatementSync
@@ -22,9 +23,13 @@ export interface Reads {
   readonly documents: StatementSync
 }
 
+/** The columns of a row, read as an array: half the price of an object. {@link toRow} knows their order. */
 export const eventColumns = `
-  e.position, s.name, e.version, e.type, e.schema_version, e.payload, e.command_id, e.causation, e.correlation,
+  e.position, e.stream_id, e.version, e.type, e.schema_version, e.payload, e.command_id, e.causation, e.correlation,
   e.closes, e.recorded_at, e.epoch`
+
+/** Names of streams by their ids, which never change. */
+const namesKept = 65_536
 
 export const hasTable = (db: DatabaseSync, name: string): boolean =>
   db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined
@@ -35,16 +40,38 @@ const documentsOf = (db: DatabaseSync): string =>
 const archivedOf = (db: DatabaseSync): string =>
   hasTable(db, "archived") ? "archived" : "(SELECT 0 AS stream_id WHERE false)"
 
+export const inArrays = (statement: StatementSync): StatementSync => {
+  statement.setReturnArrays(true)
+  return statement
+}
+
+const namesOf = (db: DatabaseSync): Reads["nameOf"] => {
+  const select = db.prepare("SELECT name FROM streams WHERE id = ?")
+  const names = new Map<number, StreamName>()
+  return (streamId) => {
+    const known = names.get(streamId)
+    if (known !== undefined) return known
+    const columns = select.get(streamId)
+    if (columns === undefined) return undefined
+    if (names.size >= namesKept) names.clear()
+    const name = columns["name"] as StreamName
+    names.set(streamId, name)
+    return name
+  }
+}
+
 export const prepareReads = (db: DatabaseSync): Reads => ({
   head: db.prepare("SELECT id, last_position, hash FROM commits ORDER BY id DESC LIMIT 1"),
-  scan: db.prepare(
-    `SELECT ${eventColumns} FROM events e JOIN streams s ON s.id = e.stream_id
-     WHERE e.position > ? AND e.position <= ? ORDER BY e.position`
+  scan: inArrays(
+    db.prepare(`SELECT ${eventColumns} FROM events e WHERE e.position > ? AND e.position <= ? ORDER BY e.position`)
   ),
-  stream: db.prepare(
-    `SELECT ${eventColumns} FROM events e JOIN streams s ON s.id = e.stream_id
-     WHERE s.name = ? AND e.version >= ? ORDER BY e.version LIMIT ?`
+  stream: inArrays(
+    db.prepare(
+      `SELECT ${eventColumns} FROM events e
+       WHERE e.stream_id = (SELECT id FROM streams WHERE name = ?) AND e.version >= ? ORDER BY e.version LIMIT ?`
+    )
   ),
+  nameOf: namesOf(db),
   streams: db.prepare(
     `SELECT name, version, status, position FROM streams
      WHERE (?1 IS NULL OR category = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY id`
@@ -78,7 +105,7 @@ export const readStorage = (
     createdAtMillis,
     epoch,
     head: reading((r) => lastCommit(r).position),
-    scan: (after, to) => reading((r) => r.scan.all(after, to).map(toRow)),
+    scan: (after, to) => reading((r) => scanRows(r, after, to)),
     readStream: (name, from, limit) => reading((r) => readStream(r, path, name, from, limit)),
     streams: (category, status) => reading((r) => r.streams.all(category ?? null, status ?? null).map(toStreamInfo)),
     commands: (keys) =>
@@ -96,7 +123,7 @@ export const readStorage = (
 
 /** A page that does not begin where it should is asked about: its stream may have been archived, wholly or half. */
 const readStream = (r: Reads, path: string, name: StreamName, from: number, limit: number): ReadonlyArray<Row> => {
-  const rows = r.stream.all(name, from, limit).map(toRow)
+  const rows = cellsOf(r.stream.all(name, from, limit)).map((cells) => toRow(cells, name))
   if (rows[0]?.version === from || r.archived.get(name) === undefined) return rows
   const detail = `the events of ${name} were archived`
   throw new JournalUnavailable({ operation: "read", reason: "Archived", detail, path })
@@ -142,20 +169,35 @@ export const lastCommit = (r: Reads) => {
     : { id: Number(row["id"]), position: Number(row["last_position"]), hash: String(row["hash"]) }
 }
 
-/** The columns were constrained by STRICT tables when written, so they are converted, not checked again. */
-export const toRow = (columns: Columns): Row => ({
-  position: Number(columns["position"]),
-  stream: columns["name"] as StreamName,
-  version: Number(columns["version"]),
-  type: String(columns["type"]),
-  schemaVersion: Number(columns["schema_version"]),
-  payload: String(columns["payload"]),
-  commandId: (columns["command_id"] ?? undefined) as string | undefined,
-  causation: (columns["causation"] ?? undefined) as number | undefined,
-  correlation: (columns["correlation"] ?? undefined) as string | undefined,
-  closes: columns["closes"] === 1,
-  recordedAtMillis: Number(columns["recorded_at"]),
-  epoch: Number(columns["epoch"])
+export type Cells = ReadonlyArray<SQLOutputValue>
+
+/** What a statement in arrays gives; its declared type knows objects only. */
+export const cellsOf = (rows: unknown): ReadonlyArray<Cells> => rows as ReadonlyArray<Cells>
+
+/** Rows of a range of positions; an event whose stream is missing is left out, which `verify` then tells. */
+export const scanRows = (r: Reads, after: number, to: number): Array<Row> => {
+  const rows: Array<Row> = []
+  for (const cells of cellsOf(r.scan.all(after, to))) {
+    const name = r.nameOf(cells[1] as number)
+    if (name !== undefined) rows.push(toRow(cells, name))
+  }
+  return rows
+}
+
+/** The columns were constrained by STRICT tables when written, so they are taken as they are, not checked again. */
+export const toRow = (cells: Cells, stream: StreamName): Row => ({
+  position: cells[0] as number,
+  stream,
+  version: cells[2] as number,
+  type: cells[3] as string,
+  schemaVersion: cells[4] as number,
+  payload: cells[5] as string,
+  commandId: (cells[6] ?? undefined) as string | undefined,
+  causation: (cells[7] ?? undefined) as number | undefined,
+  correlation: (cells[8] ?? undefined) as string | undefined,
+  closes: cells[9] === 1,
+  recordedAtMillis: cells[10] as number,
+  epoch: cells[11] as number
 })
 
 export const toStreamInfo = (columns: Columns): StreamInfo => ({

@@ -1,7 +1,7 @@
 /** Adapter (node:sqlite): the segments of a journal file, read back into a table of the connection's own to verify them. */
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import { readSegment, segmentPath } from "./segmentFile.ts"
-import { hasTable, toRow } from "./sqliteReads.ts"
+import { hasTable } from "./sqliteReads.ts"
 import type { Row } from "./storage.ts"
 
 /** Archived rows of a range of positions. */
@@ -28,29 +28,15 @@ export const loadSegments = (db: DatabaseSync, path: string, report: (fact: stri
   const select = db.prepare(
     "SELECT line FROM temp.archived_rows WHERE position > ? AND position <= ? ORDER BY position"
   )
-  return (after, to) => select.all(after, to).map((columns) => toRow(JSON.parse(String(columns["line"]))))
+  return (after, to) => select.all(after, to).map((columns) => JSON.parse(String(columns["line"])))
 }
 
-/** Keeps a line under its position, in the shape of a row of the tables. */
+/** Keeps a line under its position. */
 const keep = (insert: StatementSync, line: string): boolean => {
   try {
     const row: Row = JSON.parse(line)
     if (!isRow(row)) return false
-    const columns = {
-      position: row.position,
-      name: row.stream,
-      version: row.version,
-      type: row.type,
-      schema_version: row.schemaVersion,
-      payload: row.payload,
-      command_id: row.commandId,
-      causation: row.causation,
-      correlation: row.correlation,
-      closes: row.closes ? 1 : 0,
-      recorded_at: row.recordedAtMillis,
-      epoch: row.epoch
-    }
-    insert.run(row.position, JSON.stringify(columns))
+    insert.run(row.position, line)
     return true
   } catch {
     return false

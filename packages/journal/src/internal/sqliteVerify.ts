@@ -5,7 +5,7 @@ import type { Verification } from "../Verification.ts"
 import type { Walk } from "./chainWalk.ts"
 import { checkCounts, checkHeads, startWalk, toVerification, walkCommit } from "./chainWalk.ts"
 import { algorithm, genesisHash } from "./hashChain.ts"
-import { findCommand, hasTable, prepareReads, toCommit, toRow, toStreamInfo } from "./sqliteReads.ts"
+import { findCommand, hasTable, prepareReads, scanRows, toCommit, toStreamInfo } from "./sqliteReads.ts"
 import type { ArchivedRows } from "./sqliteSegments.ts"
 import { loadSegments } from "./sqliteSegments.ts"
 import { openReadOnly } from "./sqliteStorage.ts"
@@ -63,7 +63,7 @@ const checkCommits = (db: DatabaseSync, walk: Walk, archived: ArchivedRows): voi
   for (const columns of commits.iterate()) {
     const commit = toCommit(columns)
     const before = commit.first - 1
-    const rows = merge(reads.scan.all(before, commit.last).map(toRow), archived(before, commit.last))
+    const rows = merge(scanRows(reads, before, commit.last), archived(before, commit.last))
     walkCommit(walk, commit, rows, (stream, commandId) => findCommand(reads, stream, commandId))
   }
   const count = (sql: string, ...parameters: ReadonlyArray<number>) => Number(db.prepare(sql).get(...parameters)?.["n"])

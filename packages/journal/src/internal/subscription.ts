@@ -95,7 +95,7 @@ const stepLive = Effect.fnUntraced(function* (
     if (announcement._tag === "Wake" || announcement.last <= seen) continue
     gap = announcement.first > seen + 1
     if (gap) break
-    fresh.push(...announcement.events.filter((e) => e.position > seen && matches(source.filter, e)))
+    fresh.push(...announcement.events().filter((e) => e.position > seen && matches(source.filter, e)))
     seen = announcement.last
   }
   return next(deliver(fresh, seen, last), { last: seen, live: !gap })

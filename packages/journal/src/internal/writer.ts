@@ -3,10 +3,10 @@
  * the one before it is made durable, so there is no artificial delay. Order: decide, commit, announce, answer.
  */
 import { Cause, Clock, Deferred, Effect, Exit, Fiber, PubSub, Queue, Result, Scope } from "effect"
-import type { JournalUnavailable } from "../Journal.ts"
+import type { JournalUnavailable, Recorded } from "../Journal.ts"
 import type { Draft, NeedsDraft } from "./draft.ts"
 import { emptyNeeds, makeDraft, toBatch } from "./draft.ts"
-import { toRecorded } from "./envelope.ts"
+import { toRecordedUnsafe } from "./envelope.ts"
 import type { Hub } from "./hub.ts"
 import { journalClosed } from "./hub.ts"
 import type { Batch, Storage } from "./storage.ts"
@@ -108,10 +108,12 @@ const writeBatch = Effect.fnUntraced(function* (storage: Storage, hub: Hub, pend
   for (const answer of answers) answer()
 })
 
-const announce = Effect.fnUntraced(function* (storage: Storage, hub: Hub, batch: Batch | undefined) {
-  if (batch?.commit === undefined) return
+/** `publish`, not `publishUnsafe`: on a full sliding hub the latter drops the newest batch. */
+const announce = (storage: Storage, hub: Hub, batch: Batch | undefined) => {
+  if (batch?.commit === undefined) return Effect.void
+  const { first, last } = batch.commit
+  let events: ReadonlyArray<Recorded> | undefined
   // These rows were encoded by us a moment ago: not being JSON is a defect.
-  const events = yield* Effect.orDie(toRecorded(storage.id, batch.rows))
-  // `publish`, not `publishUnsafe`: on a full sliding hub the latter drops the newest batch.
-  yield* PubSub.publish(hub, { _tag: "Batch", first: batch.commit.first, last: batch.commit.last, events })
-})
+  const parse = () => (events ??= batch.rows.map((row) => toRecordedUnsafe(storage.id, row)))
+  return PubSub.publish(hub, { _tag: "Batch", first, last, events: parse })
+}
