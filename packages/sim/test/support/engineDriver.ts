@@ -1,7 +1,7 @@
 /** Runs commands on an engine and tells what it shows, in the model's words. */
-import type { Engine, EngineShape } from "@sbx/engine/Engine"
+import type { Engine, EngineEvent, EngineShape } from "@sbx/engine/Engine"
 import { awaitExecExit } from "@sbx/engine/ExecExit"
-import { Data, Effect, Stream } from "effect"
+import { Clock, Data, Effect, Schedule, Stream } from "effect"
 import type { Command, Main, Model, Slot } from "./engineModel.ts"
 import { empty, line, seenOf, step } from "./engineModel.ts"
 
@@ -136,16 +136,60 @@ const look = (engine: EngineShape, name: string) =>
     Effect.catchTag("ObjectNotFound", () => Effect.succeed("nothing"))
   )
 
-/** Where a signal should end the container, its end is awaited: engines answer when the signal is sent. */
-const settle = (subject: Subject, command: Command, after: Model) =>
-  command.does === "kill" && after[command.slot]?.status === "exited"
-    ? Effect.ignore(Effect.timeout(subject.engine.waitContainer(nameOf(subject, command.slot)), patience))
-    : Effect.void
+/** Engines answer when a signal is sent: an end that it should bring is awaited, and that one who was paused is awake. */
+const settle = (subject: Subject, command: Command, after: Model) => {
+  if (command.does !== "kill") return Effect.void
+  const { engine } = subject
+  const name = nameOf(subject, command.slot)
+  const expected = after[command.slot]?.status
+  const awake = Effect.repeat(engine.inspectContainer(name), {
+    until: ({ state }) => !state.paused,
+    schedule: Schedule.spaced("20 millis")
+  })
+  const settled =
+    expected === "exited" ? engine.waitContainer(name) : expected === "running" ? Effect.asVoid(awake) : Effect.void
+  return Effect.ignore(Effect.timeout(settled, patience))
+}
 
 export interface Traces {
   readonly engine: ReadonlyArray<string>
   readonly model: ReadonlyArray<string>
+  /** What the engine told of each slot's containers, in its order. */
+  readonly events: ReadonlyArray<string>
 }
+
+const slots = ["a", "b"] as const
+
+/** When an exec was seen to end, or a paused one to be awake, is chance: engines learn of it by and by. */
+const byAndBy = new Set(["exec_die", "unpause"])
+
+const toLine = ({ action, attributes, detail }: EngineEvent) => {
+  const facts = [action, detail, attributes["signal"], attributes["exitCode"]].filter((fact) => fact !== undefined)
+  return byAndBy.has(action) ? [] : [`${attributes["name"]?.at(-1)}: ${facts.join(" ")}`]
+}
+
+/** Events of the sequence, in one order for each slot. A container made and removed last marks their end. */
+const eventsOf = (subject: Subject, during: Effect.Effect<void, unknown>) =>
+  Effect.gen(function* () {
+    const { engine, image, run } = subject
+    const labels = { "sbx.test": run }
+    const sinceMillis = yield* Clock.currentTimeMillis
+    yield* during
+    const name = `sbx-test-${run}-end`
+    yield* engine.createContainer({ name, image, command: subject.exits(0), labels, host: { networkMode: "none" } })
+    yield* engine.removeContainer(name)
+    const told = yield* engine.events({ labels, sinceMillis: sinceMillis - 1 }).pipe(
+      Stream.takeUntil(({ action, attributes }) => action === "destroy" && attributes["name"] === name),
+      Stream.runCollect,
+      Effect.timeout(patience)
+    )
+    return slots.flatMap((slot) => told.flatMap(toLine).filter((one) => one.startsWith(slot)))
+  })
+
+const removeAll = (subject: Subject) =>
+  Effect.forEach([...slots, "end"], (slot) =>
+    Effect.ignore(subject.engine.removeContainer(`sbx-test-${subject.run}-${slot}`))
+  )
 
 /** Both traces of a sequence. Nothing of it is left in the engine. */
 export const drive = (subject: Subject, commands: ReadonlyArray<Command>): Effect.Effect<Traces, unknown> =>
@@ -153,34 +197,31 @@ export const drive = (subject: Subject, commands: ReadonlyArray<Command>): Effec
     const traces = { engine: new Array<string>(), model: new Array<string>() }
     const starts = new Map<Slot, number>()
     let model: Model = empty
-    for (const command of commands) {
-      const main = model[command.slot]?.main
-      const expected = step(model, command)
-      model = expected.model
-      const outcome = yield* act(subject, command, main, starts).pipe(
-        Effect.catch((error) => tellError(error)),
-        Effect.timeout("60 seconds")
-      )
-      yield* settle(subject, command, model)
-      const seen = yield* look(subject.engine, nameOf(subject, command.slot))
-      traces.engine.push(line(command, outcome, seen))
-      traces.model.push(line(command, expected.outcome, seenOf(model[command.slot])))
-    }
-    return traces
-  }).pipe(
-    Effect.ensuring(
-      Effect.forEach(["a", "b"] as const, (slot) =>
-        Effect.ignore(subject.engine.removeContainer(nameOf(subject, slot)))
-      )
-    )
-  )
+    const all = Effect.gen(function* () {
+      for (const command of commands) {
+        const main = model[command.slot]?.main
+        const expected = step(model, command)
+        model = expected.model
+        const outcome = yield* act(subject, command, main, starts).pipe(
+          Effect.catch((error) => tellError(error)),
+          Effect.timeout("60 seconds")
+        )
+        yield* settle(subject, command, model)
+        const seen = yield* look(subject.engine, nameOf(subject, command.slot))
+        traces.engine.push(line(command, outcome, seen))
+        traces.model.push(line(command, expected.outcome, seenOf(model[command.slot])))
+      }
+    })
+    return { ...traces, events: yield* eventsOf(subject, all) }
+  }).pipe(Effect.ensuring(removeAll(subject)))
 
 class Disagreement extends Data.TaggedError("Disagreement")<{ readonly message: string }> {}
 
 /** Fails where the two part, with what led there. */
-export const agree = ({ engine, model }: Traces): Effect.Effect<void, Disagreement> => {
+export const agree = ({ engine, model }: Pick<Traces, "engine" | "model">): Effect.Effect<void, Disagreement> => {
   const at = engine.findIndex((seen, index) => seen !== model[index])
-  if (at < 0) return Effect.void
-  const lines = [...engine.slice(0, at), `the engine: ${engine[at]}`, `the model:  ${model[at]}`]
+  if (at < 0 && engine.length === model.length) return Effect.void
+  const from = at < 0 ? engine.length : at
+  const lines = [...engine.slice(0, from), `the engine: ${engine[from]}`, `the model:  ${model[from]}`]
   return Effect.fail(new Disagreement({ message: `The engine and the model do not agree.\n${lines.join("\n")}` }))
 }

@@ -3,11 +3,13 @@
  * sockets or time: it is what a simulated and a real engine are both compared with.
  */
 import { Schema } from "effect"
+import * as Arbitrary from "effect/Arbitrary"
 
-const Slot = Schema.Literals(["a", "b"])
+/** Mostly the first: what happens to one container makes the long stories. */
+const Slot = Schema.Literals(["a", "a", "a", "b"])
 
 /** Polite ends with 42 on SIGTERM; stubborn, as PID 1 without a handler, ignores it; missing cannot be started. */
-const Main = Schema.Literals(["polite", "stubborn", "missing"])
+const Main = Schema.Literals(["polite", "polite", "stubborn", "stubborn", "missing"])
 const Code = Schema.Literals([0, 1, 7, 255])
 
 const Create = Schema.Struct({ does: Schema.Literal("create"), slot: Slot, main: Main })
@@ -15,8 +17,7 @@ const Start = Schema.Struct({ does: Schema.Literal("start"), slot: Slot })
 const Signal = Schema.Literals(["KILL", "TERM", "HUP", "NONSENSE"])
 
 /** Creating and starting come up more often: without them nothing else means much. */
-export const Command = Schema.Union([
-  Create,
+const Command = Schema.Union([
   Create,
   Create,
   Start,
@@ -38,6 +39,24 @@ export const Command = Schema.Union([
 export type Command = typeof Command.Type
 export type Slot = typeof Slot.Type
 export type Main = typeof Main.Type
+
+/** Each command may be left out: that is what a failure shrinks by, since lengths are fixed and do not grow with the runs. */
+const Chance = Schema.Struct({ kept: Schema.Boolean, command: Command })
+const Opening = Schema.Literals(["polite", "stubborn"])
+
+/** A container is made and started, then at most so many commands follow. */
+export const sequence = (most: number): Arbitrary.Arbitrary<ReadonlyArray<Command>> =>
+  Arbitrary.map(
+    Arbitrary.all([
+      Arbitrary.schema(Opening),
+      Arbitrary.all(Array.from({ length: 2 * most }, () => Arbitrary.schema(Chance)))
+    ]),
+    ([main, chances]) => [
+      { does: "create", slot: "a", main },
+      { does: "start", slot: "a" },
+      ...chances.flatMap(({ command, kept }) => (kept ? [command] : [])).slice(0, most)
+    ]
+  )
 
 export interface Modelled {
   readonly main: Main

@@ -26,13 +26,13 @@ const programs = [
   ...simulatedPrograms
 ]
 
-export const simSubject = (options: Pick<SimEngine.SimEngineOptions, "wireMillis" | "workMillis"> = {}) =>
+export const simSubject = (run: string, options: Pick<SimEngine.SimEngineOptions, "wireMillis" | "workMillis"> = {}) =>
   Effect.map(
     SimEngine.make({ ...options, programs, images: [{ reference: "sim:model", files: { "/run": null } }] }),
     ({ engine }): Subject => ({
       engine,
       image: "sim:model",
-      run: "model",
+      run,
       main: (which) => (which === "missing" ? ["/nope"] : ["model-main", which]),
       exits: contractPrograms.exits,
       crashes: (code) => ["model-crash", String(code)]

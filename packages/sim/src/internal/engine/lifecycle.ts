@@ -4,8 +4,9 @@ import type { ContainerUpdate } from "@sbx/engine/ContainerSpec"
 import * as Effect from "effect/Effect"
 import { publishContainer } from "./eventLog.ts"
 import { argvOf, attachAll, run } from "./exits.ts"
+import { send, wake } from "./kills.ts"
 import { conflict, container, isRunning, notRunning, withContainer } from "./lookup.ts"
-import { end, lookUp, signal, signalName, signalNumber, thaw, userOf } from "./processes.ts"
+import { end, lookUp, signalName, userOf } from "./processes.ts"
 import { awaitDown } from "./removal.ts"
 import type { Container, Job, World } from "./world.ts"
 
@@ -64,9 +65,7 @@ const awaitDownWithin = (found: Container, millis: number) =>
 const sendStop = (world: World, found: Container, name: string) => {
   if (!isRunning(found)) return
   found.stoppedByUser = true
-  publishContainer(world, found, "kill", { signal: String(signalNumber(name)) })
-  if (found.main !== undefined) signal(found, found.main, name)
-  if (found.paused) thaw(found)
+  send(world, found, name)
 }
 
 /** The lock is held while a signal is sent, not while the engine waits for the end. */
@@ -92,14 +91,10 @@ export const stop = (world: World, job: Job, id: string, graceSeconds: number) =
 const sendSignal = Effect.fnUntraced(function* (world: World, job: Job, id: string, found: Container, name: string) {
   if (!isRunning(found) || found.main === undefined) return yield* notRunning(job.operation, id)
   yield* job.work
-  const main = found.main
-  if (main === undefined) return
-  publishContainer(world, found, "kill", { signal: String(signalNumber(name)) })
   const stopSignal = found.spec.stopSignal
   const wakes = stopSignal === undefined || name === "KILL" || signalName(stopSignal) === name
   if (wakes) found.stoppedByUser = true
-  signal(found, main, name)
-  if (wakes && found.paused) thaw(found)
+  send(world, found, name, wakes)
 })
 
 /** What is no signal is refused before anything is looked up. */
@@ -135,8 +130,7 @@ export const unpause = (world: World, job: Job, id: string) =>
     Effect.fnUntraced(function* (found) {
       if (!found.paused) return yield* conflict(job.operation, id, "not-paused", `container ${id} is not paused`)
       yield* job.work
-      thaw(found)
-      publishContainer(world, found, "unpause")
+      wake(world, found)
     })
   )
 

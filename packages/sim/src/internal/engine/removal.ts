@@ -2,21 +2,13 @@
 import * as Effect from "effect/Effect"
 import { publish, publishContainer } from "./eventLog.ts"
 import { awaitChange } from "./feed.ts"
+import { send } from "./kills.ts"
 import { conflict, container, isRunning } from "./lookup.ts"
-import { signal, thaw } from "./processes.ts"
 import type { Container, Job, World } from "./world.ts"
 
 /** Until the container does not run. */
 export const awaitDown = (found: Container): Effect.Effect<void> =>
   Effect.suspend(() => (isRunning(found) ? Effect.andThen(awaitChange(found.changed), awaitDown(found)) : Effect.void))
-
-/** SIGKILL to PID 1, also of one that is frozen. */
-export const killMain = (found: Container) => {
-  found.restarting = false
-  found.stoppedByUser = true
-  if (found.main !== undefined) signal(found, found.main, "KILL")
-  if (found.paused) thaw(found)
-}
 
 const forget = (world: World, found: Container) => {
   for (const name of found.anonymousVolumes) {
@@ -36,7 +28,9 @@ export const destroy = (world: World, found: Container, work: Effect.Effect<void
   Effect.gen(function* () {
     found.removing = true
     found.changed.wake()
-    killMain(found)
+    found.restarting = false
+    found.stoppedByUser = true
+    send(world, found, "KILL")
     yield* awaitDown(found)
     yield* work
     yield* found.lock.withPermits(1)(Effect.sync(() => forget(world, found)))
