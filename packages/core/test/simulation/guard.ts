@@ -37,8 +37,16 @@ export const guard = (machine: Machine, self: Identity, engine: EngineShape): En
         check("network", id, networks(id)?.labels)
         return engine.removeNetwork(id)
       }),
-    createContainer: (spec) => watched(self, `create container ${spec.name}`, () => engine.createContainer(spec)),
-    createVolume: (spec) => watched(self, `create volume ${spec.name}`, () => engine.createVolume(spec)),
+    createContainer: (spec) =>
+      Effect.andThen(
+        aim(machine, self),
+        watched(self, `create container ${spec.name}`, () => engine.createContainer(spec))
+      ),
+    createVolume: (spec) =>
+      Effect.andThen(
+        aim(machine, self),
+        watched(self, `create volume ${spec.name}`, () => engine.createVolume(spec))
+      ),
     startContainer: (id) => watched(self, `start container ${id}`, () => engine.startContainer(id)),
     killContainer: (id, signal) => watched(self, `kill container ${id}`, () => engine.killContainer(id, signal)),
     pauseContainer: (id) => watched(self, `pause container ${id}`, () => engine.pauseContainer(id)),
@@ -52,3 +60,11 @@ const watched = <A, E>(self: Identity, what: string, call: () => Effect.Effect<A
     Effect.andThen(Effect.suspend(call)),
     Effect.onExit((exit) => Effect.logDebug(`${self.name}: ${what}: ${exit._tag}`))
   )
+
+/** A kill that meets the call under way, before it, or just after it. */
+const aim = (machine: Machine, { process, isMortal }: Identity) =>
+  Effect.suspend(() => {
+    if (!isMortal || process === undefined || !machine.faults.strikes("kill-in-create")) return Effect.void
+    const delay = machine.chance.next() < 0.5 ? machine.chance.below(20) : machine.chance.below(2_000)
+    return machine.world.fork(Effect.andThen(Effect.sleep(delay), process.kill))
+  })

@@ -76,10 +76,11 @@ const start = <A>(
   machine: Machine,
   name: string,
   plant: Plant,
-  program: Effect.Effect<A, unknown, Services>
+  program: Effect.Effect<A, unknown, Services>,
+  isMortal = false
 ): Effect.Effect<Process<A, unknown>> =>
   Effect.suspend(() => {
-    const self = identify(machine, name)
+    const self = identify(machine, name, isMortal)
     return Effect.map(machine.world.spawn(name, Effect.provide(program, layerOf(machine, self, plant))), (process) => {
       self.process = process
       return process
@@ -116,23 +117,26 @@ const safety = (machine: Machine, chance: Prng, target: Target, plant: Plant) =>
     // Often the world is healthy soon after the last kill, with much of what the dead began still under way.
     if (chance.next() < 0.6) yield* Fiber.awaitAll(fibers)
     yield* Effect.sleep(chance.below(chance.next() < 0.5 ? 500 : 15_000))
+    const killsAll = machine.faults.strikes("kill-all")
     machine.faults.calm()
     machine.engine.faults.clearAll()
+    if (killsAll) for (const { process } of machine.identities) if (process !== undefined) yield* process.kill
   })
 
 const lives = (machine: Machine, chance: Prng, { number, kills }: Slot, target: Target, plant: Plant) =>
   Effect.gen(function* () {
     let path = ""
-    for (let life = 0; life <= kills && !machine.faults.isCalm(); life++) {
+    for (let life = 0; life <= kills; life++) {
       yield* Effect.sleep(chance.below(2_000))
+      if (machine.faults.isCalm()) return
       const run = `run-${number}-${life}`
       const inherits = life > 0 && machine.faults.strikes("inherit")
       path = inherits ? path : Runner.pathOf(run)
       const options = { run, path, target, plant, jobs: 1 + chance.below(4), keepsReconciled: chance.next() < 0.7 }
-      const process = yield* start(machine, run, plant, Runner.run(machine, options))
+      const process = yield* start(machine, run, plant, Runner.run(machine, options), number < 2)
       if (machine.faults.strikes("freeze")) yield* Effect.forkDetach(freeze(process, chance))
       if (life === kills) return
-      yield* Effect.sleep(50 + chance.below(12_000))
+      yield* Effect.raceFirst(process.await, Effect.sleep(50 + chance.below(12_000)))
       if (process.isAlive()) machine.faults.count("kill")
       yield* process.kill
       // Not every dead runner has a successor.

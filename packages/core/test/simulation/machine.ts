@@ -24,6 +24,8 @@ export interface Identity {
   readonly pid: number
   readonly startTicks: string
   readonly owner: string
+  /** Whether faults may kill it: the neighbour that must come to no harm is left alive. */
+  readonly isMortal: boolean
   process: Process | undefined
 }
 
@@ -104,14 +106,14 @@ export const make = Effect.gen(function* () {
 })
 
 /** A new process id; sometimes one that a dead process had. */
-export const identify = (machine: Machine, name: string): Identity => {
+export const identify = (machine: Machine, name: string, isMortal: boolean): Identity => {
   const { bootId, identities, chance, world } = machine
   const dead = identities.filter((one) => one.bootId === bootId && holderOf(machine, one.pid) === undefined)
   const reused = dead.length > 0 && machine.faults.strikes("pid-reuse") ? dead[chance.below(dead.length)] : undefined
   const pid = reused?.pid ?? ++machine.lastPid
   const startTicks = String(Math.floor(world.elapsedMillis()) * 100 + identities.length)
   const owner = toLabel({ bootId, pidNamespace, pid, startTicks })
-  const identity: Identity = { name, bootId, pid, startTicks, owner, process: undefined }
+  const identity: Identity = { name, bootId, pid, startTicks, owner, isMortal, process: undefined }
   identities.push(identity)
   return identity
 }

@@ -56,7 +56,11 @@ const recordAfterCreate = (): Plant => {
 
 /** A removal that the engine refused counts as done. */
 const swallowFailures = (): Plant => ({
-  engine: (engine) => ({ ...engine, removeContainer: (id) => Effect.ignore(engine.removeContainer(id)) })
+  engine: (engine) => ({
+    ...engine,
+    removeContainer: (id) => Effect.ignore(engine.removeContainer(id)),
+    removeVolume: (name) => Effect.ignore(engine.removeVolume(name))
+  })
 })
 
 /** A repeat of an append whose outcome is unknown appends again. */
