@@ -259,5 +259,5 @@ const makeDecode =
 const lift = (recorded: Recorded, chain: ReadonlyArray<Upcast>): Fields => {
   if (!isObject(recorded.payload)) throw new Error("the payload is not an object")
   const payload = chain.reduce((fields, upcast) => upcast(fields), recorded.payload)
-  return { ...payload, _tag: recorded.type }
+  return Object.assign({}, payload, { _tag: recorded.type })
 }

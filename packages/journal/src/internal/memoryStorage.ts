@@ -106,7 +106,7 @@ const listDocuments = (tables: Tables, collection: string, afterKey: string, lim
     .filter(({ bytes }) => bytes.compare(after) > 0)
     .toSorted((left, right) => left.bytes.compare(right.bytes))
     .slice(0, limit)
-    .map(({ bytes: _, ...row }) => row)
+    .map(({ collection: of, key, value }) => ({ collection: of, key, value }))
 }
 
 export const write = (tables: Tables, batch: Batch): void => {
