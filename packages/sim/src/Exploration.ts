@@ -29,6 +29,8 @@ export interface Options<E> {
   /** Stop after so many violating seeds. Default 10. */
   readonly patience?: number | undefined
   readonly maxSteps?: number | undefined
+  /** Run each seed once instead of twice: for a search that need not show that it can be repeated. Default false. */
+  readonly once?: boolean | undefined
   readonly log?: ((line: string) => void) | undefined
 }
 
@@ -40,8 +42,10 @@ export interface Violation {
 
 export interface Report {
   readonly from: number
-  /** How many were run; each ran twice and took the same way both times, or is among the violations. */
+  /** How many were run. */
   readonly seeds: number
+  /** How often each was run: twice, and it took the same way both times or is among the violations, unless asked for once. */
+  readonly runsPerSeed: 1 | 2
   readonly steps: number
   readonly virtualMillis: number
   readonly realMillis: number
@@ -85,6 +89,7 @@ export const explore = Effect.fnUntraced(function* <E>(options: Options<E>): Eff
   return {
     from,
     seeds: count,
+    runsPerSeed: options.once === true ? 1 : 2,
     steps,
     virtualMillis,
     realMillis,
@@ -100,8 +105,8 @@ interface Found extends Judgement {
 }
 
 /** A run that fails, dies, hangs or cannot be repeated is a violation too. */
-const judge = <E>({ program, maxSteps, log }: Options<E>, seed: number): Effect.Effect<Found> =>
-  Simulation.runTwice({ seed, program, maxSteps, log }).pipe(
+const judge = <E>({ program, maxSteps, log, once }: Options<E>, seed: number): Effect.Effect<Found> =>
+  (once === true ? Simulation.run : Simulation.runTwice)({ seed, program, maxSteps, log }).pipe(
     Effect.map(({ exit, steps, elapsedMillis }): Found => {
       const judgement = Exit.isSuccess(exit)
         ? exit.value
@@ -115,8 +120,8 @@ const judge = <E>({ program, maxSteps, log }: Options<E>, seed: number): Effect.
 export const describe = (report: Report): string => {
   const seconds = report.realMillis / 1000
   const lines = [
-    `${report.seeds} seeds from ${report.from}, each run twice, in ${seconds.toFixed(1)} s ` +
-      `(${((2 * report.seeds) / Math.max(seconds, 0.001)).toFixed(0)} simulations/s, ${report.steps} steps, ` +
+    `${report.seeds} seeds from ${report.from}, each run ${report.runsPerSeed === 2 ? "twice" : "once"}, in ${seconds.toFixed(1)} s ` +
+      `(${((report.runsPerSeed * report.seeds) / Math.max(seconds, 0.001)).toFixed(0)} simulations/s, ${report.steps} steps, ` +
       `${(report.virtualMillis / 3_600_000).toFixed(1)} h of virtual time)`,
     "histories with",
     ...Object.entries(report.histories).map(([name, count]) => `  ${name.padEnd(28)} ${count}`)

@@ -136,7 +136,7 @@ const lives = (machine: Machine, chance: Prng, { number, kills }: Slot, target: 
       const process = yield* start(machine, run, plant, Runner.run(machine, options), number < 2)
       if (machine.faults.strikes("freeze")) yield* Effect.forkDetach(freeze(process, chance))
       if (life === kills) return
-      yield* Effect.raceFirst(process.await, Effect.sleep(50 + chance.below(12_000)))
+      yield* Effect.timeoutOption(process.await, 50 + chance.below(12_000))
       if (process.isAlive()) machine.faults.count("kill")
       yield* process.kill
       // Not every dead runner has a successor.

@@ -136,7 +136,7 @@ const useSandbox = (machine: Machine) =>
       const count = yield* Random.nextIntBetween(0, 5)
       for (let turn = 0; turn < count; turn++) {
         yield* Effect.sleep(yield* Random.nextIntBetween(0, 500))
-        yield* Effect.result(yield* operation(machine, sandbox))
+        yield* Effect.ignore(operation(machine, sandbox))
         yield* compare(machine, sandbox)
       }
     })
@@ -161,7 +161,7 @@ const operation = (machine: Machine, sandbox: Sandbox) =>
       sandbox.remove
     ]
     if (machine.faults.strikes("crash")) machine.engine.crash(sandbox.containerId, 139, { oom: true })
-    return operations[yield* Random.nextIntBetween(0, operations.length - 1)] ?? Effect.void
+    yield* operations[yield* Random.nextIntBetween(0, operations.length - 1)] ?? Effect.void
   })
 
 /** What the process believes of its sandbox is what its journal says. */

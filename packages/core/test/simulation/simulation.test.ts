@@ -1,0 +1,75 @@
+import { assert, describe, it } from "@effect/vitest"
+import "effect/schema/SchemaJITCompiler/enable"
+import * as Exploration from "@sbx/sim/Exploration"
+import { Effect } from "effect"
+import { history } from "./history.ts"
+import * as Plants from "./plants.ts"
+import { regressionSeeds } from "./regressionSeeds.ts"
+import { replay } from "./replay.ts"
+
+/** The long exploration is a command of its own, `main.ts`; it wants every fault kind and branch reached. */
+const always = [
+  "kill",
+  "kill-all",
+  "sandbox-made",
+  "reaped",
+  "settled",
+  "taken-over",
+  "OrphanReaped",
+  "ExecLost",
+  "undone"
+]
+const timeout = 240_000
+
+const clean = (report: Exploration.Report) => assert.isTrue(Exploration.isClean(report), Exploration.describe(report))
+
+/** Where the search for each plant begins: the first seed that found it, from 0, when it was planted. */
+const foundBy: Readonly<Record<keyof typeof Plants.plants, number>> = {
+  "record after create": 49,
+  "one sweep, without waiting for creates in doubt": 7,
+  "not found is gone, before the create deadline": 81,
+  "neighbours that live look dead": 12,
+  "no undo after a crash": 3,
+  "appends repeated without command id": 0,
+  "failures of removals swallowed": 4,
+  "subscriptions that drop on overflow": 15,
+  "commits answered before they are durable": 0,
+  "streams that are never closed": 0
+}
+
+describe("simulated histories", () => {
+  it.live(
+    "hold every invariant, and go the same way twice",
+    () =>
+      Effect.gen(function* () {
+        const program = history(Plants.none)
+        clean(yield* Exploration.explore({ from: 0, seeds: 30, program, sometimes: always, replay }))
+      }),
+    timeout
+  )
+
+  it.live.each(regressionSeeds)(
+    "hold with seed $seed, which once showed: $found",
+    ({ seed }) =>
+      Effect.gen(function* () {
+        const program = history(Plants.none)
+        clean(yield* Exploration.explore({ from: seed, seeds: 1, once: true, program, sometimes: [], replay }))
+      }),
+    timeout
+  )
+
+  it.live.each(Object.entries(foundBy))(
+    "show a planted bug within 100 seeds: %s",
+    ([name, from]) =>
+      Effect.gen(function* () {
+        const program = history(Plants.byName(name))
+        const options = { seeds: 100, patience: 1, once: true, sometimes: [], replay } as const
+        const report = yield* Exploration.explore({ ...options, from, program })
+        const found = report.violations[0]?.seed
+        assert.isDefined(found, `not found from seed ${from} on`)
+        const healthy = yield* Exploration.explore({ ...options, from: found, seeds: 1, program: history(Plants.none) })
+        clean(healthy)
+      }),
+    timeout
+  )
+})
