@@ -165,7 +165,7 @@ const round = Effect.fnUntraced(function* (
   const sidecars = orphans.filter(
     (object) => object.kind === "container" && object.role === "sidecar" && isMine(object)
   )
-  const first = dryRun ? { names: [], failures: [] } : yield* removeAll(tools, sidecars)
+  const first = dryRun ? nothing : yield* removeAll(tools, sidecars)
   const dead = yield* Effect.forEach(deserted, (path) =>
     (dryRun ? look : adopt)(settleTools, path, engineId, options.pendingUndos)
   )
@@ -175,19 +175,26 @@ const round = Effect.fnUntraced(function* (
   const awaited = awaitedVolumes(orphans.filter(isMine), new Set(settled), yield* Clock.currentTimeMillis)
   const inDoubt = withoutRepeats([...findings.flatMap((finding) => finding.inDoubt), ...awaited])
   const doubted = new Set(inDoubt.map(({ stream }) => stream))
-  const objects = orphans.filter((object) => !doubted.has(object.stream) && isMine(object))
+  // A container whose create is in doubt is settled with its stream. The rest of it goes now, and again if it comes back.
+  const objects = orphans.filter(
+    (object) => isMine(object) && !(object.kind === "container" && doubted.has(object.stream))
+  )
   const rest = objects.filter((object) => !sidecars.includes(object))
-  const removed = dryRun ? { names: [], failures: [] } : yield* removeAll(tools, rest)
+  const removed = dryRun ? nothing : yield* removeAll(tools, ofStreams(rest, doubted, false))
+  const early = dryRun ? nothing : yield* removeAll(tools, ofStreams(rest, doubted, true))
   if (!dryRun) removeCgroups(objects)
   if (!dryRun) yield* tools.leases.recover
   return {
     dryRun,
     objects,
     inDoubt,
-    removed: [...new Set([...first.names, ...findings.flatMap((finding) => finding.removed), ...removed.names])],
+    removed: [
+      ...new Set([...first.names, ...findings.flatMap((finding) => finding.removed), ...removed.names, ...early.names])
+    ],
     settled,
     undone: findings.flatMap((finding) => finding.undone),
     foreign,
+    // What was refused early may be held by a container in the making; while that is in doubt it is tried again.
     failures: [...first.failures, ...findings.flatMap((finding) => finding.failures), ...removed.failures]
   }
 })
@@ -237,6 +244,11 @@ const journalsOf = Effect.fnUntraced(function* (orphans: ReadonlyArray<SurveyedO
   }
   return { deserted: [...deserted], busy }
 })
+
+const nothing = { names: [], failures: [] }
+
+const ofStreams = (objects: ReadonlyArray<SurveyedObject>, streams: ReadonlySet<string>, inside: boolean) =>
+  objects.filter(({ stream }) => streams.has(stream) === inside)
 
 type RemoveError = CallError | EngineConflict
 

@@ -62,7 +62,8 @@ const makeWorld = () => {
             createdAtMillis: 1
           }))
       ),
-    listVolumes: () => Effect.succeed([]),
+    listVolumes: () =>
+      Effect.sync(() => [...volumes.keys()].map(volumeOf).filter(({ labels }) => SandboxLabels.keys.journal in labels)),
     listNetworks: () => Effect.succeed([]),
     inspectContainer: (id) =>
       Effect.suspend(() => {
@@ -176,6 +177,28 @@ describe("a create without an answer", () => {
       assert.deepStrictEqual((yield* again).settled, [stream])
       assert.include(world.removed, "sbx-j-a-1")
       assert.include(yield* tags, "Created")
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("loses its workspace at once, though it is in doubt", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      world.volumes.set("sbx-j-a-ws", { ...(yield* labelsOf), [SandboxLabels.keys.kind]: "volume" })
+      const report = yield* settled(world, { before: [intended] })
+      assert.lengthOf(report.inDoubt, 1)
+      assert.deepStrictEqual([report.removed, world.removed], [["sbx-j-a-ws"], ["sbx-j-a-ws"]])
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("takes along the volume that the engine made for it, late and without labels", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      yield* settled(world, { before: [intended] })
+      const mount = { kind: "volume", source: "sbx-j-a-ws", target: "/workspace" } as const
+      world.containers.set("c1", { ...inspected(), labels: yield* labelsOf, mounts: [mount] })
+      world.volumes.set("sbx-j-a-ws", {})
+      yield* again
+      assert.deepStrictEqual(world.removed, ["sbx-j-a-1", "sbx-j-a-ws"])
     }).pipe(Effect.provide(world.layer))
   })
 

@@ -50,10 +50,12 @@ export const keep = Effect.fnUntraced(function* (options: WatchdogOptions): Effe
   yield* Effect.addFinalizer(() => takeLeave(kennel))
   return {
     guard: (order) =>
-      Effect.sync(() => kennel.orders.push(order)).pipe(
-        Effect.andThen(Effect.suspend(() => tell(kennel.handle, { _tag: "Guard", order }))),
-        Effect.andThen(Deferred.await(kennel.settled))
-      ),
+      Effect.suspend(() => {
+        // In one step with the taking of the handle: whoever is started later finds the order in the list.
+        const { handle } = kennel
+        kennel.orders.push(order)
+        return tell(handle, { _tag: "Guard", order })
+      }).pipe(Effect.andThen(Deferred.await(kennel.settled))),
     status: Effect.sync(() => kennel.status),
     lost: Deferred.await(kennel.lost)
   }
@@ -100,7 +102,7 @@ const one = Effect.fnUntraced(
       })
     )
     kennel.handle = handle
-    for (const order of kennel.orders) yield* tell(handle, { _tag: "Guard", order })
+    for (const order of [...kennel.orders]) yield* tell(handle, { _tag: "Guard", order })
     yield* Deferred.succeed(kennel.settled, undefined)
     const greeted = Stream.runForEach(Stream.splitLines(Stream.decodeText(handle.stdout)), (line) =>
       Effect.sync(() => {
