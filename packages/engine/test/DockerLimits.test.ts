@@ -79,6 +79,17 @@ describe("Docker: limits of a call", () => {
     )
   )
 
+  it.effect("of a look whether it lives are ten seconds, once", () =>
+    withProxied(routes, ({ engine, proxy }) =>
+      Effect.gen(function* () {
+        const { injected } = yield* proxy.inject(all("GET", "/_ping", { kind: "hang" }))
+        const call = yield* Effect.forkChild(Effect.flip(engine.ping))
+        assert.deepInclude(yield* outcome(call), { _tag: "EngineTimeout", timeoutMillis: 10_000 })
+        assert.strictEqual(yield* injected, 1)
+      })
+    )
+  )
+
   it.effect("do not count latency below them", () =>
     withProxied(routes, ({ engine, proxy }) =>
       Effect.gen(function* () {

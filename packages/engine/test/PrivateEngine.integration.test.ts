@@ -29,7 +29,7 @@ const supervisorOf = (engine: { readonly run: string }) =>
     )
     const holder = yield* look.pipe(
       Effect.repeat({ until: (found) => found !== undefined, schedule: Schedule.spaced("20 millis") }),
-      Effect.timeout("5 seconds")
+      Effect.timeout("20 seconds")
     )
     assert.isFalse(isGone(holder?.pid ?? 0))
     return holder?.pid

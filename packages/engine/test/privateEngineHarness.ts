@@ -98,7 +98,7 @@ export const client = (command: "up" | "lease", stateRoot: string, idleSeconds =
 }
 
 /** Fails with the fact that did not come true. */
-export const eventually = (what: string, condition: () => boolean, millis = 20_000) =>
+export const eventually = (what: string, condition: () => boolean, millis = 40_000) =>
   Effect.gen(function* () {
     const held = yield* within(millis, Effect.sync(condition))
     if (!held) return yield* Effect.die(new Error(`not within ${millis} ms: ${what}`))

@@ -152,10 +152,10 @@ export const withFake = <A, E, R>(
     })
   )
 
-/** Awaits a fact of the outside world, also under a test clock. Fails the test after about five seconds. */
+/** Awaits a fact of the outside world, also under a test clock. Fails the test after twenty seconds or more. */
 export const until = (what: string, fact: () => boolean): Effect.Effect<void> =>
   Effect.gen(function* () {
-    for (let left = 1_000; !fact(); left--) {
+    for (let left = 4_000; !fact(); left--) {
       if (left === 0) return yield* Effect.die(new Error(`never came true: ${what}`))
       yield* TestClock.withLive(Effect.sleep(5))
     }

@@ -25,6 +25,8 @@ const harmless: Readonly<Record<string, string>> = {
 interface Sent {
   readonly operation: string
   readonly method: string
+  /** Absent: the usual limit. */
+  readonly timeoutMillis?: number | "none"
 }
 
 /** Changes nothing. */
@@ -49,11 +51,14 @@ const isPassing = (refusal: Refusal) =>
 
 /**
  * What may be otherwise the next time. Nobody there (`no-socket`, `refused`) is an answer, and a fast one; a host that does not
- * take connections is as good as not there. A change that timed out is with the engine, which another one does not help.
+ * take connections is as good as not there. A change that timed out is with the engine, which another one does not help. A read
+ * with a limit of its own has used it up.
  */
 const isWorthRepeating = (call: Sent, error: CallError | Refusal): boolean => {
   if (error._tag === "Refusal") return isPassing(error)
-  if (error._tag === "EngineTimeout") return isRead(call) && error.stage !== "connect"
+  if (error._tag === "EngineTimeout") {
+    return isRead(call) && call.timeoutMillis === undefined && error.stage !== "connect"
+  }
   return error._tag === "EngineUnavailable" && error.reason === "connection-lost"
 }
 
