@@ -33,6 +33,25 @@ describe("recorder", () => {
     }).pipe(Effect.provide(Memory.layer))
   )
 
+  it.effect("writes several commands at once, and of a rejected row those before it", () =>
+    Effect.gen(function* () {
+      const { recorder, id } = yield* contextOn({})
+      const { version } = yield* load(id)
+      const pause = { _tag: "Pause", atMillis: 700 } as const
+      const paused = { _tag: "Report", outcome: { _tag: "Paused", atMillis: 701 } } as const
+      const events = yield* recorder.submitAll([pause, paused])
+      assert.deepStrictEqual(
+        events.map(({ _tag }) => _tag),
+        ["PauseIntended", "Paused"]
+      )
+      const rejection = yield* Effect.flip(recorder.submitAll([{ _tag: "Resume", atMillis: 702 }, pause]))
+      assert.deepInclude(rejection, { _tag: "LifecycleRejection", command: "Pause" })
+      const after = yield* load(id)
+      assert.strictEqual(after.version, version + 3)
+      assert.deepStrictEqual(after.state, recorder.state())
+    }).pipe(Effect.provide(Memory.layer))
+  )
+
   it.effect("stops a zombie before it calls the engine", () =>
     Effect.gen(function* () {
       // Any engine call is a defect here.

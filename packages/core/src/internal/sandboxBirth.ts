@@ -1,5 +1,5 @@
 /** Makes one sandbox: each step intended, done, reported. Whoever calls has the removal registered before the first step. */
-import type { Engine } from "@sbx/engine/Engine"
+import type { ContainerInspect, Engine } from "@sbx/engine/Engine"
 import type { CallError, EngineConflict, InvalidRequest, ObjectNotFound } from "@sbx/engine/EngineError"
 import { EngineTimeout } from "@sbx/engine/EngineError"
 import type { AppendError, Journal } from "@sbx/journal/Journal"
@@ -14,7 +14,7 @@ import type { SandboxSpec } from "../SandboxSpec.ts"
 import type { LeaseStoreFailed, UidLeases, UidsExhausted } from "../UidLease.ts"
 import { type CreateError, volumeDeadlineMillis, type WorkspaceRequest, type Workspaces } from "../Workspace.ts"
 import { canonicalJson, sha256 } from "./digest.ts"
-import { observe } from "./sandboxRecorder.ts"
+import { observation, observe } from "./sandboxRecorder.ts"
 
 /** How long a create may take; afterwards its outcome is in doubt until reconciled. */
 const createDeadlineMillis = 10_000
@@ -71,7 +71,7 @@ export const bear = Effect.fnUntraced(function* (
     Effect.tapError((error) => reportFailure(remains, error.message, isRefusal(error)))
   )
   const containerId = created.id
-  yield* start(engine, remains, containerId, spec)
+  yield* launch(engine, remains, containerId, spec)
   const { startedAtMillis } = recorder.state()
   if (startedAtMillis === undefined) {
     return yield* new SandboxNotRunning({ sandboxId: remains.sandboxId, operation: "start", state: "created" })
@@ -127,7 +127,7 @@ const create = Effect.fnUntraced(function* (
   labels: Labels
 ) {
   yield* makeWorkspace(midwife.workspaces, remains, workspaceRequest(remains, spec, uid, labels))
-  return yield* createContainer(midwife, remains, spec, uid, labels)
+  return yield* createContainer(midwife, remains, spec, uid, labels, createdAndStartWanted)
 })
 
 export const workspaceRequest = (
@@ -144,12 +144,13 @@ export const workspaceRequest = (
   uid
 })
 
-export const createContainer = Effect.fnUntraced(function* (
+export const createContainer = Effect.fnUntraced(function* <E = AppendError>(
   { engine, cgroupVersion }: Midwife,
   remains: Remains,
   spec: SandboxSpec,
   uid: number,
-  labels: Labels
+  labels: Labels,
+  recordCreated: (remains: Remains, created: ContainerInspect) => Effect.Effect<void, E>
 ) {
   const { containerName, volume } = remains
   // Not interruptible: a call given up half-way may still make a container, later; and what was made must be on record.
@@ -163,11 +164,25 @@ export const createContainer = Effect.fnUntraced(function* (
         .pipe(Effect.timeoutOrElse({ duration: createDeadlineMillis, orElse: () => Effect.fail(overdue) }))
       // One look for the engine's own creation time; it costs 2 ms of some 140.
       const created = yield* engine.inspectContainer(id)
-      yield* observe(remains.recorder, created)
+      yield* recordCreated(remains, created)
       return created
     })
   )
 })
+
+/** On record in one write with the wish to start it, which costs another millisecond or more where writes are durable. */
+const createdAndStartWanted = Effect.fnUntraced(function* (
+  { recorder, sandboxId }: Remains,
+  created: ContainerInspect
+): Effect.fn.Return<void, AppendError | SandboxNotRunning> {
+  const atMillis = yield* Clock.currentTimeMillis
+  yield* recorder
+    .submitAll([yield* observation(created), { _tag: "Start", atMillis }])
+    .pipe(Effect.catchTag("LifecycleRejection", ({ status }) => notStartable(sandboxId, status)))
+})
+
+const notStartable = (sandboxId: string, state: string) =>
+  Effect.fail(new SandboxNotRunning({ sandboxId, operation: "start", state }))
 
 /** Not interruptible, so that it is known whether the engine has answered. */
 export const makeWorkspace = Effect.fnUntraced(function* (
@@ -198,23 +213,28 @@ const reportFailure = Effect.fnUntraced(function* (remains: Remains, reason: str
   yield* remains.recorder.report({ _tag: "CreateFailed", atMillis: yield* Clock.currentTimeMillis, reason })
 })
 
-/** Also used for a later start of the same container. */
+type StartError = CallError | ObjectNotFound | EngineConflict | InvalidRequest | AppendError | CommandNotFound
+
+/** A later start of the same container. */
 export const start = Effect.fnUntraced(function* (
   engine: Engine["Service"],
   { recorder, sandboxId }: Pick<Remains, "recorder" | "sandboxId">,
   containerId: string,
   spec: SandboxSpec
-): Effect.fn.Return<
-  void,
-  CallError | ObjectNotFound | EngineConflict | InvalidRequest | AppendError | CommandNotFound | SandboxNotRunning
-> {
+): Effect.fn.Return<void, StartError | SandboxNotRunning> {
   yield* recorder
     .submit({ _tag: "Start", atMillis: yield* Clock.currentTimeMillis })
-    .pipe(
-      Effect.catchTag("LifecycleRejection", ({ status }) =>
-        Effect.fail(new SandboxNotRunning({ sandboxId, operation: "start", state: status }))
-      )
-    )
+    .pipe(Effect.catchTag("LifecycleRejection", ({ status }) => notStartable(sandboxId, status)))
+  yield* launch(engine, { recorder, sandboxId }, containerId, spec)
+})
+
+/** Once the start is on record as wanted. */
+const launch = Effect.fnUntraced(function* (
+  engine: Engine["Service"],
+  { recorder, sandboxId }: Pick<Remains, "recorder" | "sandboxId">,
+  containerId: string,
+  spec: SandboxSpec
+): Effect.fn.Return<void, StartError> {
   yield* engine.startContainer(containerId).pipe(
     Effect.tapError((error) =>
       Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>

@@ -8,6 +8,7 @@ import { exact } from "@sbx/journal/Journal"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import * as Schedule from "effect/Schedule"
 import { initial, isTerminal, type LifecycleState } from "../LifecycleState.ts"
@@ -24,6 +25,12 @@ export interface Recorder {
   readonly submit: (
     command: SandboxCommand
   ) => Effect.Effect<ReadonlyArray<SandboxEvent>, LifecycleRejection | AppendError>
+  /**
+   * Several commands in one append, one durable write. The events of those before a rejected one are appended, then it fails.
+   */
+  readonly submitAll: (
+    commands: ReadonlyArray<SandboxCommand>
+  ) => Effect.Effect<ReadonlyArray<SandboxEvent>, LifecycleRejection | AppendError>
   /** Reports an outcome. What no longer fits the state (its life is over) is dropped. */
   readonly report: (outcome: OutcomeEvent) => Effect.Effect<void, AppendError>
 }
@@ -36,27 +43,29 @@ export const make = Effect.fnUntraced(function* (
   const stream = SandboxEvents.stream(sandboxId)
   const lock = yield* Semaphore.make(1)
   let { state, version } = from
-  const submit = Effect.fnUntraced(function* (command: SandboxCommand) {
-    const events = yield* Effect.fromResult(decide(command, state))
-    if (!isReadonlyArrayNonEmpty(events)) return events
-    const next = fold(events, state)
-    const appended = yield* SandboxEvents.append(journal, stream, [...events], {
-      expected: exact(version),
-      // A repeat after an unknown outcome answers as the first; another epoch's writer has other ids and gets the conflict.
-      commandId: `${journal.epoch}-${version + 1}`,
-      closes: isTerminal(next)
-    }).pipe(Effect.retry({ while: isUnknownOutcome, times: 3, schedule: Schedule.spaced("50 millis") }))
-    state = next
-    version = appended.version
-    return events
+  const submit = Effect.fnUntraced(function* (commands: ReadonlyArray<SandboxCommand>) {
+    const { events, next, rejection } = decideAll(commands, state)
+    if (isReadonlyArrayNonEmpty(events)) {
+      const appended = yield* SandboxEvents.append(journal, stream, [...events], {
+        expected: exact(version),
+        // A repeat after an unknown outcome answers as the first; another epoch's writer has other ids and gets the conflict.
+        commandId: `${journal.epoch}-${version + 1}`,
+        closes: isTerminal(next)
+      }).pipe(Effect.retry({ while: isUnknownOutcome, times: 3, schedule: Schedule.spaced("50 millis") }))
+      state = next
+      version = appended.version
+    }
+    return rejection === undefined ? events : yield* rejection
   })
   // Not interruptible in between: the journal would be ahead of the fold.
-  const exclusive = (command: SandboxCommand) => Effect.uninterruptible(lock.withPermit(submit(command)))
+  const exclusive = (...commands: ReadonlyArray<SandboxCommand>) =>
+    Effect.uninterruptible(lock.withPermit(submit(commands)))
   return {
     stream,
     state: () => state,
     nextVersion: () => version + 1,
-    submit: exclusive,
+    submit: (command) => exclusive(command),
+    submitAll: (commands) => exclusive(...commands),
     report: (outcome) =>
       exclusive({ _tag: "Report", outcome }).pipe(
         Effect.asVoid,
@@ -64,6 +73,24 @@ export const make = Effect.fnUntraced(function* (
       )
   }
 })
+
+interface Decided {
+  readonly events: ReadonlyArray<SandboxEvent>
+  readonly next: LifecycleState
+  readonly rejection: LifecycleRejection | undefined
+}
+
+const decideAll = (commands: ReadonlyArray<SandboxCommand>, from: LifecycleState): Decided => {
+  const events: Array<SandboxEvent> = []
+  let next = from
+  for (const command of commands) {
+    const decision = decide(command, next)
+    if (Result.isFailure(decision)) return { events, next, rejection: decision.failure }
+    events.push(...decision.success)
+    next = fold(decision.success, next)
+  }
+  return { events, next, rejection: undefined }
+}
 
 const isUnknownOutcome = (error: AppendError): boolean =>
   error._tag === "JournalUnavailable" && error.reason === "CommitFailed"
@@ -80,14 +107,18 @@ const observationOf = ({ id, createdAtMillis, state }: ContainerInspect): Contai
   ...(state.exitCode === undefined ? {} : { exitCode: state.exitCode })
 })
 
+/** What an inspect, or the absence of the container, tells the recorder. */
+export const observation = Effect.fnUntraced(function* (inspect: ContainerInspect | undefined) {
+  const container: ContainerObservation = inspect === undefined ? { _tag: "Absent" } : observationOf(inspect)
+  return { _tag: "Observe", atMillis: yield* Clock.currentTimeMillis, container } satisfies SandboxCommand
+})
+
 /** Makes the recorded state agree with an inspect, or with the absence of the container. */
 export const observe = Effect.fnUntraced(function* (
   recorder: Recorder,
   inspect: ContainerInspect | undefined
 ): Effect.fn.Return<void, AppendError> {
-  const atMillis = yield* Clock.currentTimeMillis
-  const container: ContainerObservation = inspect === undefined ? { _tag: "Absent" } : observationOf(inspect)
   yield* recorder
-    .submit({ _tag: "Observe", atMillis, container })
+    .submit(yield* observation(inspect))
     .pipe(Effect.catchTag("LifecycleRejection", (rejection) => Effect.logDebug(rejection.message)))
 })

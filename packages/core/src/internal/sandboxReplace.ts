@@ -94,7 +94,9 @@ const exchange = Effect.fnUntraced(function* ({ midwife, remains }: Parts, work:
       yield* Birth.makeWorkspace(midwife.workspaces, remains, Birth.workspaceRequest(remains, spec, uid, labels))
     }
     asked = true
-    return (yield* Birth.createContainer(midwife, remains, spec, uid, labels)).id
+    return (yield* Birth.createContainer(midwife, remains, spec, uid, labels, ({ recorder }, created) =>
+      observe(recorder, created)
+    )).id
   })
   return yield* steps.pipe(
     Effect.tapError((error) => (asked && !Birth.isRefusal(error) ? Effect.void : failed(remains, error.message))),
