@@ -2,8 +2,8 @@
  * The world of a simulation: what is shared by processes and outlives them. A process can be killed like by SIGKILL: no finalizer,
  * timer or task of it runs again, while the world, which holds engine and disk, lives on.
  */
-import type { Option } from "effect"
-import { Context, Effect, Exit } from "effect"
+import type { Effect, Exit, Option } from "effect"
+import { Context } from "effect"
 import type { Prng } from "./internal/prng.ts"
 
 export type { Prng } from "./internal/prng.ts"
@@ -44,7 +44,3 @@ export class World extends Context.Service<
     readonly trace: (fact: string) => void
   }
 >()("@sbx/sim/World") {}
-
-/** {@link World.call} for a method that has its answer already wrapped. */
-export const call = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | World> =>
-  Effect.flatMap(World, (world) => world.call(request))

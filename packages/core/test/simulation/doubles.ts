@@ -90,7 +90,10 @@ const workspacesOf = (machine: Machine, engine: EngineShape): Workspaces["Servic
       Effect.gen(function* () {
         const left = new Map<string, string>()
         for (const volume of volumes) {
-          yield* Effect.catch(remove(volume), ({ message }) => Effect.sync(() => void left.set(volume, message)))
+          yield* Effect.match(remove(volume), {
+            onSuccess: () => undefined,
+            onFailure: ({ message }) => void left.set(volume, message)
+          })
         }
         return left
       }),

@@ -67,8 +67,8 @@ const swallowFailures = (): Plant => ({
 const repeatBlindly = (): Plant => ({
   journal: (journal) => ({
     ...journal,
-    append: (stream, events, { commandId: _, ...options }) =>
-      journal.append(stream, events, { ...options, expected: any })
+    append: (stream, events, options) =>
+      journal.append(stream, events, { ...options, commandId: undefined, expected: any })
   })
 })
 

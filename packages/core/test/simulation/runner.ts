@@ -19,7 +19,7 @@ import { type Services } from "./doubles.ts"
 import { image, type Machine, violate } from "./machine.ts"
 import type { Plant } from "./plants.ts"
 
-export const runDirectory = "/runs"
+const runDirectory = "/runs"
 export const pathOf = (run: string) => `${runDirectory}/${run}/journal.sqlite`
 
 export interface RunnerOptions {
@@ -215,9 +215,13 @@ const ahead =
     Effect.flatMap(Clock.Clock, (clock) => {
       const later = () => clock.currentTimeMillisUnsafe() + millis
       return Effect.provideService(effect, Clock.Clock, {
-        ...clock,
         currentTimeMillisUnsafe: later,
-        currentTimeMillis: Effect.sync(later)
+        currentTimeMillis: Effect.sync(later),
+        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+        currentTimeNanos: clock.currentTimeNanos,
+        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+        monotonicTimeNanos: clock.monotonicTimeNanos,
+        sleep: (duration) => clock.sleep(duration)
       })
     })
 
