@@ -13,7 +13,7 @@ const assertCounts = (counts: Readonly<Record<FaultKind, number>>, expected: Par
     Object.fromEntries(Kinds.literals.map((kind) => [kind, expected[kind] ?? 0])) as Record<FaultKind, number>
   )
 
-describe("a call meets a fault:", () => {
+describe("a call that fails", () => {
   simulated(
     "refusal and transport failure do nothing, and stop when they are cleared",
     Effect.gen(function* () {
@@ -64,7 +64,9 @@ describe("a call meets a fault:", () => {
       assertCounts(sim.faults.counts(), { "late-effect": 1 })
     })
   )
+})
 
+describe("a call that takes time", () => {
   simulated(
     "latency and slow work take time, and only that",
     Effect.gen(function* () {
@@ -105,6 +107,19 @@ describe("a call meets a fault:", () => {
   )
 })
 
+describe("a fault of the work", () => {
+  simulated(
+    "does not count where a call is refused before there is work",
+    Effect.gen(function* () {
+      const sim = yield* world()
+      yield* running(sim.engine, "one")
+      for (const kind of ["slow", "late-effect", "engine-restart"] as const) sim.faults.set(kind, {})
+      assert.strictEqual((yield* Effect.flip(sim.engine.createContainer(spec("one"))))._tag, "EngineConflict")
+      assertCounts(sim.faults.counts(), {})
+    })
+  )
+})
+
 describe("a subscriber of events", () => {
   simulated(
     "is told an event twice, misses one, and is cut, each when told so",
@@ -117,6 +132,8 @@ describe("a subscriber of events", () => {
       sim.faults.set("cut-events", { operations: ["destroy"] })
       const id = yield* running(sim.engine, "one", { command: ["exits", "0"] })
       yield* sim.engine.waitContainer(id)
+      // What is on its way when a stream is cut is lost.
+      yield* Effect.sleep(1)
       yield* sim.engine.removeContainer(id)
       assert.deepStrictEqual(yield* Fiber.join(watching), {
         error: "EngineUnavailable",

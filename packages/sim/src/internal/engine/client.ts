@@ -1,5 +1,5 @@
 /** The Engine contract as one client of the simulated daemon speaks it. Each method is one call, or as many as the Docker adapter makes. */
-import type { EngineInfo, EngineShape } from "@sbx/engine/Engine"
+import type { EngineInfo, EngineShape, LabelFilter } from "@sbx/engine/Engine"
 import type { CallError, EngineConflict } from "@sbx/engine/EngineError"
 import { EngineTimeout } from "@sbx/engine/EngineError"
 import * as Duration from "effect/Duration"
@@ -70,6 +70,22 @@ const removeContainer = (client: Client, ask: Ask, world: World, id: string) => 
   )
 }
 
+/** A handler that looks once its work is done. */
+const afterWork =
+  <A, E>(look: (job: Job) => Effect.Effect<A, E>) =>
+  (job: Job) =>
+    Effect.andThen(
+      job.work,
+      Effect.suspend(() => look(job))
+    )
+
+/** As the engine tells them, those with the labels. */
+const labelled = <A, B extends { readonly labels: Readonly<Record<string, string>> }>(
+  all: Iterable<A>,
+  tell: (one: A) => B,
+  labels: LabelFilter
+): ReadonlyArray<B> => Array.from(all, tell).filter((one) => matches(one.labels, labels))
+
 const lifecycle = (world: World, client: Client, ask: Ask) =>
   ({
     createContainer: (spec) => ask("create container", (job) => create(world, job, spec)),
@@ -100,31 +116,33 @@ const looks = (world: World, client: Client, ask: Ask, onlineCpus: number) =>
         )
       ),
     listContainers: (labels) =>
-      ask("list containers", (job) =>
-        Effect.andThen(
-          job.work,
-          Effect.sync(() =>
-            [...world.containers.values()]
-              .map(Inspects.summary)
-              .filter((one) => matches(one.labels, labels))
-              .toReversed()
+      ask(
+        "list containers",
+        afterWork(() => Effect.sync(() => labelled(world.containers.values(), Inspects.summary, labels).toReversed()))
+      ),
+    topContainer: (id) =>
+      ask(
+        "list processes of container",
+        afterWork(({ operation }) =>
+          withContainer(world, operation, id, (found) =>
+            Effect.suspend(() => (isRunning(found) ? Effect.succeed(Inspects.top(found)) : notRunning(operation, id)))
           )
         )
       ),
-    topContainer: (id) =>
-      ask("list processes of container", (job) =>
-        withContainer(world, job.operation, id, (found) =>
-          Effect.suspend(() => (isRunning(found) ? Effect.succeed(Inspects.top(found)) : notRunning(job.operation, id)))
-        )
-      ),
     statsContainer: (id) =>
-      ask("read statistics of container", (job) =>
-        Effect.map(container(world, job.operation, id), (found) => Inspects.stats(world, found, onlineCpus))
+      ask(
+        "read statistics of container",
+        afterWork(({ operation }) =>
+          Effect.map(container(world, operation, id), (found) => Inspects.stats(world, found, onlineCpus))
+        )
       ),
     logs: (id, options) =>
       connected(world, client, (connection) =>
-        ask("read logs of container", (job) =>
-          Effect.map(container(world, job.operation, id), (found) => Logs.read(world, found, connection, options))
+        ask(
+          "read logs of container",
+          afterWork(({ operation }) =>
+            Effect.map(container(world, operation, id), (found) => Logs.read(world, found, connection, options))
+          )
         )
       )
   }) satisfies Partial<EngineShape>
@@ -138,7 +156,11 @@ const io = (world: World, client: Client, ask: Ask) =>
         const started = yield* ask("start exec", (job) => Execs.start(world, job, id, execId))
         return Execs.connect(world, connection, started)
       }),
-    inspectExec: (execId) => ask("inspect exec", (job) => Execs.inspect(world, job, execId)),
+    inspectExec: (execId) =>
+      ask(
+        "inspect exec",
+        afterWork((job) => Execs.inspect(world, job, execId))
+      ),
     getArchive: (id, path) =>
       connected(world, client, (connection) =>
         ask("read archive", (job) => Archives.get(world, connection, job, id, path))
@@ -147,26 +169,34 @@ const io = (world: World, client: Client, ask: Ask) =>
       Effect.flatMap(collect(tar), (bytes) =>
         ask("write archive", (job) => Archives.put(world, job, id, path, bytes), 600_000)
       ),
-    statPath: (id, path) => ask("stat path", (job) => Archives.stat(world, job, id, path))
+    statPath: (id, path) =>
+      ask(
+        "stat path",
+        afterWork((job) => Archives.stat(world, job, id, path))
+      )
   }) satisfies Partial<EngineShape>
 
 const objects = (world: World, ask: Ask) =>
   ({
     listImages: (labels) =>
-      ask("list images", () =>
-        Effect.sync(() => [...world.images.values()].map(Images.toInfo).filter((one) => matches(one.labels, labels)))
+      ask(
+        "list images",
+        afterWork(() => Effect.sync(() => labelled(world.images.values(), Images.toInfo, labels)))
       ),
-    inspectImage: (reference) => ask("inspect image", (job) => Images.inspect(world, job, reference)),
+    inspectImage: (reference) =>
+      ask(
+        "inspect image",
+        afterWork((job) => Images.inspect(world, job, reference))
+      ),
     importImage: (tar, options) =>
       Effect.flatMap(collect(tar), (bytes) =>
         ask("import image", (job) => Images.importImage(world, job, bytes, options), 600_000)
       ),
     removeImage: (reference) => ask("remove image", (job) => Images.remove(world, job, reference)),
     listNetworks: (labels) =>
-      ask("list networks", () =>
-        Effect.sync(() =>
-          [...world.networks.values()].map(Networks.summary).filter((one) => matches(one.labels, labels))
-        )
+      ask(
+        "list networks",
+        afterWork(() => Effect.sync(() => labelled(world.networks.values(), Networks.summary, labels)))
       ),
     createNetwork: (options) => ask("create network", (job) => Networks.create(world, job, options)),
     removeNetwork: (id) => ask("remove network", (job) => Networks.remove(world, job, id)),
@@ -175,10 +205,15 @@ const objects = (world: World, ask: Ask) =>
     disconnectNetwork: (networkId, containerId) =>
       ask("disconnect container from network", (job) => Networks.detach(world, job, networkId, containerId)),
     listVolumes: (labels) =>
-      ask("list volumes", () =>
-        Effect.sync(() => [...world.volumes.values()].map(Volumes.summary).filter((one) => matches(one.labels, labels)))
+      ask(
+        "list volumes",
+        afterWork(() => Effect.sync(() => labelled(world.volumes.values(), Volumes.summary, labels)))
       ),
-    inspectVolume: (name) => ask("inspect volume", (job) => Volumes.inspect(world, job, name)),
+    inspectVolume: (name) =>
+      ask(
+        "inspect volume",
+        afterWork((job) => Volumes.inspect(world, job, name))
+      ),
     createVolume: (options) => ask("create volume", (job) => Volumes.create(world, job, options)),
     removeVolume: (name) => ask("remove volume", (job) => Volumes.remove(world, job, name))
   }) satisfies Partial<EngineShape>
@@ -188,7 +223,11 @@ const events =
   ({ labels, sinceMillis }) =>
     connected(world, client, (connection) =>
       Effect.map(
-        ask("read events", () => Effect.sync(() => subscribe(world, connection, labels, sinceMillis)), "none"),
+        ask(
+          "read events",
+          afterWork(() => Effect.sync(() => subscribe(world, connection, labels, sinceMillis))),
+          "none"
+        ),
         ({ feed }) =>
           follow(feed, connection, () => connectionLost(world, "read events", "the engine ended the event stream"))
       )
@@ -222,8 +261,8 @@ export const engineOf = (world: World, client: Client): EngineShape => {
   const info = infoOf(world)
   return {
     endpoint: world.settings.endpoint,
-    ping: ask("ping the engine", () => Effect.void),
-    info: ask("read the engine's information", () => Effect.succeed(info)),
+    ping: ask("ping the engine", ({ work }) => work),
+    info: ask("read the engine's information", ({ work }) => Effect.as(work, info)),
     ...lifecycle(world, client, ask),
     ...looks(world, client, ask, info.cpus),
     ...io(world, client, ask),

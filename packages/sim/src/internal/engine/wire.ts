@@ -18,18 +18,28 @@ export interface Request<A, E> {
   readonly handle: (job: Job) => Effect.Effect<A, E>
 }
 
-const workTime = (world: World, client: Client, request: Request<unknown, unknown>) => {
-  const { operation } = request
+const workTime = (world: World, client: Client, { operation, timeoutMillis }: Request<unknown, unknown>) => {
   let millis = between(world.draw, world.settings.workMillis(operation))
-  const slow = world.faults.fires("slow", operation)
-  millis += slow?.millis ?? 0
-  const patience = request.timeoutMillis ?? client.timeoutMillis
-  const late = patience === "none" ? undefined : world.faults.fires("late-effect", operation)
-  if (late !== undefined && patience !== "none") {
-    millis += late.millis ?? patience + between(world.draw, [1, Math.max(1, patience)])
-  }
-  return millis
+  millis += world.faults.fires("slow", operation)?.millis ?? 0
+  const patience = timeoutMillis ?? client.timeoutMillis
+  // One without a limit to its patience is never late.
+  if (patience === "none") return millis
+  const late = world.faults.fires("late-effect", operation)
+  return late === undefined
+    ? millis
+    : millis + (late.millis ?? patience + between(world.draw, [1, Math.max(1, patience)]))
 }
+
+/** Faults of the work are drawn when it is done: a call that is refused before meets none of them. */
+const work = (world: World, client: Client, request: Request<unknown, unknown>) =>
+  Effect.suspend(() => {
+    const millis = workTime(world, client, request)
+    const dies = world.faults.fires("engine-restart", request.operation)
+    if (dies === undefined) return pause(millis)
+    // In the middle of the work: what it had done so far stays.
+    world.fork(Effect.andThen(pause(Math.floor(millis / 2)), restart(world, dies.millis ?? 0)))
+    return pause(millis)
+  })
 
 const wireTime = (world: World, operation: string) =>
   between(world.draw, world.settings.wireMillis) + (world.faults.fires("latency", operation)?.millis ?? 0)
@@ -52,13 +62,7 @@ const serve = <A, E>(world: World, client: Client, request: Request<A, E>): Effe
     yield* pause(wireTime(world, operation))
     const refused = refusal(world, operation)
     if (refused !== undefined) return yield* refused
-    const millis = workTime(world, client, request)
-    const dies = world.faults.fires("engine-restart", operation)
-    if (dies !== undefined) {
-      // In the middle of the work: what it had done so far stays.
-      world.fork(Effect.andThen(pause(Math.floor(millis / 2)), restart(world, dies.millis ?? 0)))
-    }
-    const exit = yield* Effect.exit(request.handle({ operation, work: pause(millis) }))
+    const exit = yield* Effect.exit(request.handle({ operation, work: work(world, client, request) }))
     if (world.faults.fires("lost-reply", operation) !== undefined) {
       return yield* connectionLost(world, operation, "simulated: the connection broke before the answer")
     }
