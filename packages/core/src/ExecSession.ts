@@ -23,7 +23,7 @@ export class SessionEnded extends Schema.TaggedError<SessionEnded>()("SessionEnd
 }) {
   readonly retryable = false
   override get message() {
-    return `Could not run a command in the session of sandbox ${this.sandboxId}: ${this.detail}.\nLook at the sandbox's state; open another session if it runs.`
+    return `Could not run a command in the session of sandbox ${this.sandboxId}: ${this.detail}.\nIf the sandbox still runs, open a new one.`
   }
 }
 
