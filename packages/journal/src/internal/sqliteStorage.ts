@@ -75,7 +75,12 @@ export const configure = (db: DatabaseSync): void => {
   )
 }
 
-const connect = (db: DatabaseSync): Connection => ({ db, reads: prepareReads(db), writes: prepareWrites(db) })
+const connect = (db: DatabaseSync): Connection => ({
+  db,
+  reads: prepareReads(db),
+  writes: prepareWrites(db),
+  heads: new Map()
+})
 
 /** Every opening is named in the events it writes: a later owner can tell them from a predecessor's, or from imported ones. */
 const startEpoch = (db: DatabaseSync, now: number): number => {

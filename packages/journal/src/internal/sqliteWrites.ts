@@ -1,5 +1,6 @@
 /** Adapter (node:sqlite): one transaction of the writer. Decides inside it, then writes the batch. */
 import type { DatabaseSync, StatementSync } from "node:sqlite"
+import type { StreamInfo } from "../Journal.ts"
 import { categoryOf } from "../Journal.ts"
 import { isEmpty } from "./draft.ts"
 import type { Reads } from "./sqliteReads.ts"
@@ -10,10 +11,20 @@ export interface Connection {
   readonly db: DatabaseSync
   readonly reads: Reads
   readonly writes: Writes
+  readonly heads: Heads
 }
+
+/**
+ * Stream heads as this connection committed or found them. Nobody else writes while we hold the ownership, and a failed
+ * commit ends the connection, so they cannot go stale; what they save is two look-ups by name for every append.
+ */
+export type Heads = Map<string, { readonly id: number; readonly info: StreamInfo }>
+
+const headsKept = 16_384
 
 export interface Writes {
   readonly putStream: StatementSync
+  readonly moveStream: StatementSync
   readonly insertEvent: StatementSync
   readonly insertAppend: StatementSync
   readonly insertCommit: StatementSync
@@ -29,6 +40,7 @@ export const prepareWrites = (db: DatabaseSync): Writes => ({
      ON CONFLICT (name) DO UPDATE SET version = ?3, position = ?4, status = ?5, closed_at = excluded.closed_at
      RETURNING id`
   ),
+  moveStream: db.prepare("UPDATE streams SET version = ?, position = ?, status = ?, closed_at = ? WHERE id = ?"),
   insertEvent: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
   insertAppend: db.prepare("INSERT INTO appends VALUES (?, ?, ?, ?, ?, ?)"),
   insertCommit: db.prepare("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?)"),
@@ -53,46 +65,45 @@ export interface Progress {
  * reads, so that what was decided on is what is written on.
  */
 export const runCommit = (
-  { db, reads, writes }: Connection,
+  { db, reads, writes, heads }: Connection,
   decide: (lookup: Lookup) => Batch,
   progress: Progress
 ): void => {
   db.exec("BEGIN IMMEDIATE")
-  const batch = decide(makeLookup(reads))
+  const batch = decide(makeLookup(reads, heads))
   if (isEmpty(batch)) {
     db.exec("ROLLBACK")
     return
   }
-  writeEvents(writes, batch)
+  const moved = writeEvents(writes, heads, batch)
   writeDocuments(writes, batch)
   progress.committing = true
   db.exec("COMMIT")
+  if (heads.size + moved.size > headsKept) heads.clear()
+  for (const [name, head] of moved) heads.set(name, head)
 }
 
-const makeLookup = (reads: Reads): Lookup => {
+const makeLookup = (reads: Reads, heads: Heads): Lookup => {
   const { id, position, hash } = lastCommit(reads)
   return {
     head: position,
     commit: { id, hash },
-    stream: (name) => findStream(reads, name),
+    stream: (name) => heads.get(name)?.info ?? findStream(reads, name),
     command: (stream, commandId) => findCommand(reads, stream, commandId),
     document: (collection, key) => findDocument(reads, collection, key)
   }
 }
 
-/** Stream heads first: the rows refer to their ids. */
-const writeEvents = (writes: Writes, { streams, rows, commands, commit }: Batch): void => {
-  if (commit === undefined) return
+/** Stream heads first: the rows refer to their ids. Gives the heads as they are once the transaction has committed. */
+const writeEvents = (writes: Writes, heads: Heads, { streams, rows, commands, commit }: Batch): Heads => {
+  const moved: Heads = new Map()
+  if (commit === undefined) return moved
   const at = commit.recordedAtMillis
-  const ids = new Map<string, number>()
-  for (const s of streams) {
-    const row = writes.putStream.get(s.name, categoryOf(s.name), s.version, s.position, s.status, at)
-    ids.set(s.name, Number(row?.["id"]))
-  }
+  for (const info of streams) moved.set(info.name, { id: writeHead(writes, heads.get(info.name)?.id, info, at), info })
   const idOf = (name: string): number => {
-    const id = ids.get(name)
-    if (id === undefined) throw new Error(`stream ${name} is written without its head`)
-    return id
+    const head = moved.get(name)
+    if (head === undefined) throw new Error(`stream ${name} is written without its head`)
+    return head.id
   }
   for (const e of rows) {
     writes.insertEvent.run(
@@ -114,6 +125,17 @@ const writeEvents = (writes: Writes, { streams, rows, commands, commit }: Batch)
     writes.insertAppend.run(idOf(c.stream), c.commandId, c.digest, c.first, c.last, c.version)
   }
   writes.insertCommit.run(commit.id, commit.first, commit.last, commit.epoch, at, commit.hash)
+  return moved
+}
+
+/** The id of the stream. */
+const writeHead = (writes: Writes, known: number | undefined, info: StreamInfo, at: number): number => {
+  const { name, version, position, status } = info
+  if (known === undefined) {
+    return Number(writes.putStream.get(name, categoryOf(name), version, position, status, at)?.["id"])
+  }
+  writes.moveStream.run(version, position, status, status === "closed" ? at : null, known)
+  return known
 }
 
 const writeDocuments = (writes: Writes, { documents, clear }: Batch): void => {
