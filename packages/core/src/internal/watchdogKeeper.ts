@@ -101,8 +101,10 @@ const one = Effect.fnUntraced(
         stderr: "ignore"
       })
     )
+    // What is ordered from here on is told by who orders it.
+    const due = kennel.orders.slice()
     kennel.handle = handle
-    for (const order of [...kennel.orders]) yield* tell(handle, { _tag: "Guard", order })
+    for (const order of due) yield* tell(handle, { _tag: "Guard", order })
     yield* Deferred.succeed(kennel.settled, undefined)
     const greeted = Stream.runForEach(Stream.splitLines(Stream.decodeText(handle.stdout)), (line) =>
       Effect.sync(() => {
