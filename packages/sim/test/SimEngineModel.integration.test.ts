@@ -38,6 +38,6 @@ describe("Docker", () => {
           yield* agree({ engine: words(events), model: simulated })
         }
       }),
-    { arbitrary: { runs: 4, maxShrinks: 60 } }
+    { timeout: 300_000, arbitrary: { runs: 4, maxShrinks: 24 } }
   )
 })
