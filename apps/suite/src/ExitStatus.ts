@@ -46,6 +46,7 @@ const usage: ReadonlySet<string> = new Set([
 const noEngine: ReadonlySet<string> = new Set([
   "NoEngine",
   "ApiVersionUnsupported",
+  "CircuitOpen",
   "EngineUnavailable",
   "InstallRefused",
   "NoPackageSource",
