@@ -15,8 +15,15 @@ import { within } from "../src/internal/privateEngine/within.ts"
 import * as PrivateEngine from "../src/PrivateEngine.ts"
 import { tiny } from "../src/recipes/Tiny.ts"
 
-/** Downloads and the unpacked prefix outlive a test run: 70 MB need not come again. */
-export const packagesRoot = process.env["SBX_PACKAGES_CACHE"] ?? `${realpathSync(tmpdir())}/sbx-test-packages`
+const machineState = process.env["SBX_STATE_DIR"] ?? "/var/lib/sbx"
+
+/**
+ * Downloads, the unpacked prefix and the base image outlive a test run: 70 MB need not come again, nor be built again where the
+ * tests' set-up has just done so for its own engine, by the same code.
+ */
+export const packagesRoot =
+  process.env["SBX_PACKAGES_CACHE"] ??
+  (existsSync(`${machineState}/packages`) ? machineState : `${realpathSync(tmpdir())}/sbx-test-packages`)
 
 export const packagesLayer = DistributionPackages.layerWith({ stateRoot: packagesRoot }).pipe(
   Layer.provideMerge(NodeServices.layer)
@@ -57,7 +64,7 @@ export const removeEngines = async (): Promise<void> => {
 
 /** The image of these tests; tagged by hand, so that they need no adapter. */
 const image = "sbx-test/tiny:1"
-const tarFile = `${packagesRoot}/sbx-test-tiny-${process.pid}.tar`
+const tarFile = `${realpathSync(tmpdir())}/sbx-test-tiny-${process.pid}.tar`
 
 /** Downloads and unpacks what all tests need, and builds the image's tar. */
 export const prepare = Effect.gen(function* () {
