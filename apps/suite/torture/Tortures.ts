@@ -104,7 +104,8 @@ const torment = Effect.fnUntraced(function* (options: RunOptions) {
   } satisfies Report
 })
 
-const judge = (rounds: ReadonlyArray<Round>, lacking: ReadonlyArray<string>): Verdict.Verdict =>
+/** The verdict of all rounds: a violation is a failure, and what no round ever showed leaves it unknown. */
+export const judge = (rounds: ReadonlyArray<Round>, lacking: ReadonlyArray<string>): Verdict.Verdict =>
   Verdict.mergeAll([
     ...rounds.map(({ round, violations }) =>
       violations[0] === undefined ? Verdict.pass : Verdict.fail(`round ${round}: ${violations[0]}`)

@@ -1,0 +1,79 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { drawing } from "../torture/internal/draw.ts"
+import * as Remains from "../torture/internal/remains.ts"
+import { killRunner } from "../torture/killRunner.ts"
+import * as Summary from "../torture/summary.ts"
+import { judge, tortures } from "../torture/Tortures.ts"
+import type { Round } from "../torture/Torture.ts"
+import { commandLine } from "./support/inProcess.ts"
+
+const round = (fields: Partial<Round> = {}): Round => ({
+  round: 0,
+  what: "killed",
+  figures: { objects: 3, acknowledged: 9 },
+  violations: [],
+  ...fields
+})
+
+describe("tortures", () => {
+  it("fail with the first violation, named by its round", () => {
+    const rounds = [round(), round({ round: 7, violations: ["left: container a", "left: volume b"] })]
+    assert.deepStrictEqual(judge(rounds, []), { _tag: "fail", reason: "round 7: left: container a" })
+    assert.strictEqual(judge([round()], [])._tag, "pass")
+  })
+
+  it("say nothing when nothing was ever in flight, or no round ran", () => {
+    const idle = [round({ figures: { objects: 0, acknowledged: 0 } })]
+    assert.lengthOf(killRunner.conclude(idle), 2)
+    assert.strictEqual(judge(idle, killRunner.conclude(idle))._tag, "unknown")
+    assert.strictEqual(judge([], [])._tag, "unknown")
+    assert.deepStrictEqual(killRunner.conclude([round()]), [])
+  })
+
+  it("draw the same moments for the same seed and round, and others for others", () => {
+    const take = (seed: number, n: number) => {
+      const next = drawing(seed, n)
+      return Array.from({ length: 50 }, () => next())
+    }
+    assert.deepStrictEqual(take(7, 3), take(7, 3))
+    assert.notDeepEqual(take(7, 3), take(7, 4))
+    assert.notDeepEqual(take(7, 3), take(8, 3))
+    for (const value of take(1, 1)) assert.isTrue(value >= 0 && value < 1)
+  })
+
+  it("name the command that repeats a failed round", () => {
+    const text = Summary.round("kill-runner", 42, round({ round: 7, violations: ["left: x"] }), (_, said) => said)
+    assert.include(text, "sbx torture kill-runner --seed 42 --from 7 --rounds 1")
+  })
+
+  it.live("see what does not go away until the limit, and what does before it", () =>
+    Effect.gen(function* () {
+      const since = yield* Clock.currentTimeMillis
+      const stays = yield* Remains.awaitGone(Effect.succeed(["a"]), since, 200)
+      assert.deepStrictEqual(stays.left, ["a"])
+      assert.isAbove(stays.millis, 200)
+      let looks = 0
+      const goes = yield* Remains.awaitGone(
+        Effect.sync(() => (++looks < 3 ? ["a"] : [])),
+        since,
+        10_000
+      )
+      assert.deepStrictEqual([goes.left, looks], [[], 3])
+    })
+  )
+})
+
+describe("sbx torture", () => {
+  it.effect("lists them and names the nearest of a mistyped one", () =>
+    Effect.gen(function* () {
+      const listed = yield* commandLine(["torture", "list"])
+      for (const { name } of tortures) assert.include(listed.stdout, name)
+      const wrong = yield* commandLine(["torture", "kill-runer"])
+      assert.deepStrictEqual([wrong.code, wrong.stdout], [2, ""])
+      assert.include(wrong.stderr, "kill-runner")
+      assert.strictEqual((yield* commandLine(["torture", "kill-runner", "--rounds", "0"])).code, 2)
+    })
+  )
+})
