@@ -24,11 +24,16 @@ export interface Recording {
 
 type Cells = Readonly<Record<string, unknown>>
 
-const isCell = (value: unknown): value is SQLInputValue =>
+const isCell = (value: unknown): value is string | number | Uint8Array | null =>
   value === null || typeof value === "string" || typeof value === "number" || value instanceof Uint8Array
 
+const toCell = (value: unknown): SQLInputValue => {
+  if (isCell(value)) return value
+  throw new TypeError(`a column holds a ${typeof value}`)
+}
+
 const toRow = (cells: Cells): Row =>
-  Object.fromEntries(Object.entries(cells).map(([key, value]) => [key, isCell(value) ? value : String(value)]))
+  Object.fromEntries(Object.entries(cells).map(([key, value]) => [key, toCell(value)]))
 
 const all = (db: DatabaseSync, sql: string): ReadonlyArray<Row> => db.prepare(sql).all().map(toRow)
 
@@ -65,7 +70,11 @@ export const record = (path: string): Recording => {
       nextAppend = endOfAppends
       return part
     })
-    return { schema: schema.map((row) => String(row["sql"])), commits, events: events.length }
+    return {
+      schema: schema.flatMap(({ sql }) => (typeof sql === "string" ? [sql] : [])),
+      commits,
+      events: events.length
+    }
   } finally {
     db.close()
   }
