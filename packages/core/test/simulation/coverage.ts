@@ -4,6 +4,7 @@ import { kinds } from "./faults.ts"
 const branches = [
   "kill",
   "sandbox-made",
+  "subscriber-complete",
   "job-failed",
   "reaped",
   "settled",

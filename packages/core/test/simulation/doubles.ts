@@ -14,7 +14,7 @@ import * as SandboxLabels from "../../src/SandboxLabels.ts"
 import { type LeaseRow, UidLeases } from "../../src/UidLease.ts"
 import { volumeDeadlineMillis, type WorkspaceRequest, Workspaces } from "../../src/Workspace.ts"
 import { guard } from "./guard.ts"
-import { holderOf, type Identity, isAlive, type Machine, pidNamespace } from "./machine.ts"
+import { holderOf, type Identity, isAlive, type Machine, pidNamespace, violate } from "./machine.ts"
 import type { Plant } from "./plants.ts"
 
 export type Services = Engine | Workspaces | UidLeases | FileSystem.FileSystem
@@ -160,7 +160,10 @@ const journalsOf = (machine: Machine, self: Identity, plant: Plant): JournalFile
       Journal,
       Effect.gen(function* () {
         const journal = yield* Journal
-        machine.openings.set(`${store.path} ${journal.epoch}`, self.name)
+        const opening = `epoch ${journal.epoch} of ${store.path}`
+        const other = machine.openings.get(opening)
+        if (other !== undefined) violate(machine, `${self.name} has ${opening}, as ${other} had`)
+        machine.openings.set(opening, self.name)
         yield* Effect.acquireRelease(
           Effect.sync(() => holding.add(store)),
           () => Effect.sync(() => holding.delete(store))

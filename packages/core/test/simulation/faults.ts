@@ -29,6 +29,7 @@ const journalKinds = {
 const processKinds = {
   /** SIGKILL at the worst moment: while the engine makes a volume or a container for the process. */
   "kill-in-create": { share: 0.4, rate: 0.35 },
+  "kill-in-disturbance": { share: 0.4, rate: 0.5 },
   /** Everybody dies at once, and the next thing that runs is a reap. */
   "kill-all": { share: 0.6, rate: 1 },
   /** SIGSTOP for a while, in the middle of whatever it does. */

@@ -39,17 +39,35 @@ export const guard = (machine: Machine, self: Identity, engine: EngineShape): En
       }),
     createContainer: (spec) =>
       Effect.andThen(
-        aim(machine, self),
+        aim(machine, self, "kill-in-create"),
         watched(self, `create container ${spec.name}`, () => engine.createContainer(spec))
       ),
     createVolume: (spec) =>
       Effect.andThen(
-        aim(machine, self),
+        aim(machine, self, "kill-in-create"),
         watched(self, `create volume ${spec.name}`, () => engine.createVolume(spec))
       ),
     startContainer: (id) => watched(self, `start container ${id}`, () => engine.startContainer(id)),
-    killContainer: (id, signal) => watched(self, `kill container ${id}`, () => engine.killContainer(id, signal)),
-    pauseContainer: (id) => watched(self, `pause container ${id}`, () => engine.pauseContainer(id)),
+    killContainer: (id, signal) =>
+      Effect.andThen(
+        aim(machine, self, "kill-in-disturbance"),
+        watched(self, `kill container ${id}`, () => engine.killContainer(id, signal))
+      ),
+    pauseContainer: (id) =>
+      Effect.andThen(
+        aim(machine, self, "kill-in-disturbance"),
+        watched(self, `pause container ${id}`, () => engine.pauseContainer(id))
+      ),
+    updateContainer: (id, update) =>
+      Effect.andThen(
+        aim(machine, self, "kill-in-disturbance"),
+        watched(self, `update container ${id}`, () => engine.updateContainer(id, update))
+      ),
+    disconnectNetwork: (networkId, id) =>
+      Effect.andThen(
+        aim(machine, self, "kill-in-disturbance"),
+        watched(self, `disconnect container ${id}`, () => engine.disconnectNetwork(networkId, id))
+      ),
     unpauseContainer: (id) => watched(self, `unpause container ${id}`, () => engine.unpauseContainer(id))
   }
 }
@@ -62,9 +80,9 @@ const watched = <A, E>(self: Identity, what: string, call: () => Effect.Effect<A
   )
 
 /** A kill that meets the call under way, before it, or just after it. */
-const aim = (machine: Machine, { process, isMortal }: Identity) =>
+const aim = (machine: Machine, { process, isMortal }: Identity, kind: "kill-in-create" | "kill-in-disturbance") =>
   Effect.suspend(() => {
-    if (!isMortal || process === undefined || !machine.faults.strikes("kill-in-create")) return Effect.void
+    if (!isMortal || process === undefined || !machine.faults.strikes(kind)) return Effect.void
     const delay = machine.chance.next() < 0.5 ? machine.chance.below(20) : machine.chance.below(2_000)
     return machine.world.fork(Effect.andThen(Effect.sleep(delay), process.kill))
   })

@@ -1,5 +1,6 @@
 /**
  * Explores histories of core: `node --conditions=@sbx/source packages/core/test/simulation/main.ts [--seconds N] [--seeds N] [--seed S]
+ * [--once] [--plant NAME]
  * [--log]`. With `--seeds 1 --seed S` it repeats one. Exit code 1 when an invariant was violated.
  */
 import "effect/schema/SchemaJITCompiler/enable"
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     seeds: { type: "string" },
     seed: { type: "string", default: "0" },
     plant: { type: "string" },
+    once: { type: "boolean", default: false },
     log: { type: "boolean", default: false }
   }
 })
@@ -34,7 +36,7 @@ const report = await Effect.runPromise(
     program: history(Plants.byName(values.plant)),
     sometimes: isReplay || values.plant !== undefined ? [] : sometimes,
     // One seed is enough to show that a plant is found.
-    ...(values.plant === undefined ? {} : { patience: 1, once: true }),
+    ...(values.plant === undefined ? { once: values.once } : { patience: 1, once: true }),
     replay,
     ...(values.log ? { log: (line: string) => console.error(line) } : {})
   })

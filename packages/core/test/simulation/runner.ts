@@ -59,7 +59,8 @@ const body = (machine: Machine, options: RunnerOptions): Runs =>
     const record = (event: RunEvent.RunEvent, closes: boolean) =>
       Effect.ignore(RunEvent.RunEvents.append(journal, stream, [event], { expected: any, closes }))
     yield* record({ _tag: "RunStarted", atMillis: 0, runId: options.run, seed: "", scenarios: [] }, false)
-    yield* Effect.forkScoped(follow(machine, options.run, journal))
+    const seen = { last: 0 }
+    yield* Effect.forkScoped(follow(machine, options.run, journal, seen))
     const reconciling = {
       runDirectories: [runDirectory],
       own: journal,
@@ -70,22 +71,32 @@ const body = (machine: Machine, options: RunnerOptions): Runs =>
     const jobs = Array.from({ length: options.jobs }, (_, number) => job(machine, options, number))
     yield* Effect.all(jobs, { concurrency: "unbounded", discard: true })
     yield* record({ _tag: "RunFinished", atMillis: 0, verdict: { _tag: "pass" }, durationMillis: 0 }, true)
+    yield* expectAll(machine, options.run, journal, seen)
   }).pipe(Effect.scoped)
 
 /** Everything from the first event on, once and in order. */
-const follow = (machine: Machine, run: string, journal: Journal["Service"]) => {
-  let last = 0
-  return Effect.ignore(
+const follow = (machine: Machine, run: string, journal: Journal["Service"], seen: { last: number }) =>
+  Effect.ignore(
     Stream.runForEach(journal.subscribe({ from: start }), (delivery) =>
       Effect.sync(() => {
         if (delivery._tag !== "Event") return
         const { position } = delivery.event
-        if (position !== last + 1) violate(machine, `a subscriber in ${run} saw position ${position} after ${last}`)
-        last = position
+        if (position !== seen.last + 1) {
+          violate(machine, `a subscriber in ${run} saw position ${position} after ${seen.last}`)
+        }
+        seen.last = position
       })
     )
   )
-}
+
+/** A subscriber of a journal at rest has seen all of it soon. */
+const expectAll = (machine: Machine, run: string, journal: Journal["Service"], seen: { readonly last: number }) =>
+  Effect.gen(function* () {
+    const head = yield* journal.head
+    for (let look = 0; look < 50 && seen.last < head; look++) yield* Effect.sleep("100 millis")
+    if (seen.last < head) violate(machine, `a subscriber in ${run} saw ${seen.last} events of ${head}`)
+    else machine.faults.count("subscriber-complete")
+  })
 
 const job = (machine: Machine, options: RunnerOptions, number: number): Runs =>
   Effect.gen(function* () {
