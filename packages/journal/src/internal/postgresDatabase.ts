@@ -14,7 +14,10 @@ export interface Database {
   readonly path: string
 }
 
-/** One for the writer, one for the listener, one for reads. */
+/**
+ * One for the writer, one for the listener, one for reads; opened at once. A pool that grows leaves those who wait for a
+ * new session without it when the one who asked for it first is interrupted: seen as appends that never ended.
+ */
 const fewestConnections = 3
 
 /**
@@ -42,6 +45,7 @@ export const openDatabase = (options: PgPool.Config, name: string): Effect.Effec
       keepAlive: "30 seconds",
       maxMessageSize,
       ...options,
+      minConnections: fewestConnections,
       maxConnections: Math.max(options.maxConnections ?? 10, fewestConnections),
       startupParameters: { ...session, ...options.startupParameters }
     }),
