@@ -37,7 +37,7 @@ const report = await Effect.runPromise(
     sometimes: isReplay || values.plant !== undefined ? [] : sometimes,
     // One seed is enough to show that a plant is found.
     ...(values.plant === undefined ? { once: values.once } : { patience: 1, once: true }),
-    replay,
+    replay: (seed) => replay(seed, values.plant),
     ...(values.log ? { log: (line: string) => console.error(line) } : {})
   })
 )

@@ -2,6 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import "effect/schema/SchemaJITCompiler/enable"
 import * as Exploration from "@sbx/sim/Exploration"
 import { Effect } from "effect"
+import { execFile } from "node:child_process"
+import { existsSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { history } from "./history.ts"
 import * as Plants from "./plants.ts"
 import { regressionSeeds } from "./regressionSeeds.ts"
@@ -37,6 +40,20 @@ const foundBy: Readonly<Record<keyof typeof Plants.plants, number>> = {
   "streams that are never closed": 0
 }
 
+const main = fileURLToPath(new URL("./main.ts", import.meta.url))
+const root = fileURLToPath(new URL("../../../..", import.meta.url))
+
+/** Runs the command as people do. */
+const explore = (...args: ReadonlyArray<string>) =>
+  Effect.promise(
+    () =>
+      new Promise<{ readonly code: number | undefined; readonly text: string }>((resolve) => {
+        const child = execFile(process.execPath, ["--conditions=@sbx/source", main, ...args], (_error, text) =>
+          resolve({ code: child.exitCode ?? undefined, text })
+        )
+      })
+  )
+
 describe("simulated histories", () => {
   it.live(
     "hold every invariant, and go the same way twice",
@@ -69,6 +86,20 @@ describe("simulated histories", () => {
         assert.isDefined(found, `not found from seed ${from} on`)
         const healthy = yield* Exploration.explore({ ...options, from: found, seeds: 1, program: history(Plants.none) })
         clean(healthy)
+      }),
+    timeout
+  )
+
+  it.live(
+    "are repeated by the command that a violation names",
+    () =>
+      Effect.gen(function* () {
+        const plant = "streams that are never closed"
+        const { code, text } = yield* explore("--seeds", "1", "--seed", "0", "--plant", plant)
+        assert.strictEqual(code, 1)
+        assert.include(text, `replay: ${replay(0, plant)}`)
+        const [, path = ""] = /(packages\S+\.ts)/.exec(replay(0)) ?? []
+        assert.isTrue(existsSync(`${root}${path}`), path)
       }),
     timeout
   )
