@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { type Recorded, StreamName } from "@sbx/journal/Journal"
 import * as Effect from "effect/Effect"
@@ -21,6 +22,23 @@ describe("the catalogue of events", () => {
       [...EventCatalog.types],
       ["RunStarted", "CreateIntended", "FaultIntended", "CheckJudged", "SnapshotTaken", "journal.StreamClosed"]
     )
+  })
+
+  it("has fixtures of every family's events in the package that owns it", () => {
+    const packages = `${import.meta.dirname}/../../../packages`
+    const files = globSync("*/test/golden/*.ndjson", { cwd: packages })
+    const lines = files.flatMap((file) => readFileSync(`${packages}/${file}`, "utf8").trimEnd().split("\n"))
+    const released = new Set(
+      lines.map((line) => JSON.parse(line)).map(({ type, schemaVersion }) => `${type}@${schemaVersion}`)
+    )
+    const known = EventCatalog.all.known.map(({ type, schemaVersion }) => `${type}@${schemaVersion}`)
+    assert.isAbove(known.length, 60)
+    assert.deepStrictEqual(
+      known.filter((name) => !released.has(name)),
+      []
+    )
+    const tested = new Set(globSync("*/test/GoldenEvents.test.ts", { cwd: packages }).map((file) => file.split("/")[0]))
+    for (const file of files) assert.isTrue(tested.has(file.split("/")[0]), `${file} is held to by no test`)
   })
 
   it.effect("refuses an unknown type with the nearest ones, or all when none is near", () =>
