@@ -5,6 +5,8 @@ import * as SimEngine from "../src/SimEngine.ts"
 import { behaviour, named } from "../src/SimProgram.ts"
 import * as Simulation from "../src/Simulation.ts"
 import { World } from "../src/World.ts"
+import { agree, drive } from "./support/engineDriver.ts"
+import { simSubject } from "./support/simSubject.ts"
 import { simulated } from "./support/simulated.ts"
 import { namesIn, running, spec, world } from "./support/simWorlds.ts"
 
@@ -66,6 +68,19 @@ describe("the daemon", () => {
           ]
         )
       }
+    })
+  )
+
+  it.effect("ends and removes what is paused, also where it once missed the end", () =>
+    Effect.gen(function* () {
+      const commands = [
+        { does: "create", slot: "a", main: "stubborn" },
+        { does: "start", slot: "a" },
+        { does: "pause", slot: "a" },
+        { does: "remove", slot: "a" }
+      ] as const
+      const program = Effect.flatMap(simSubject("model"), (subject) => drive(subject, commands))
+      for (const seed of [1228, 2732]) yield* agree(success(yield* Simulation.run({ seed, program })))
     })
   )
 

@@ -58,10 +58,14 @@ interface Source {
   readonly wakers: Set<() => void>
 }
 
-/** Until one of the sources has changed. */
-export const awaitChange = (...sources: ReadonlyArray<Source>): Effect.Effect<void> =>
+/**
+ * Until one of the sources has changed, or at once when what is waited for is there. It looks in the same step in which it begins to
+ * wait: between a look and the wait the world may go on.
+ */
+export const awaitChange = (isThere: () => boolean, ...sources: ReadonlyArray<Source>): Effect.Effect<void> =>
   Effect.withFiber((fiber) =>
     Effect.callback<void>((resume) => {
+      if (isThere()) return resume(Effect.void)
       let woken = false
       const forget = () => {
         for (const { wakers } of sources) wakers.delete(wake)
@@ -87,6 +91,7 @@ export const follow = <A>(
   Stream.fromPull(
     Effect.sync(() => {
       let at = from
+      const isThere = () => connection.cut || feed.closed || feed.items.length > at
       const pull: Effect.Effect<readonly [A, ...Array<A>], CallError | Cause.Done> = Effect.suspend(() => {
         if (connection.cut) return Effect.fail(lost())
         const [first, ...rest] = feed.items.slice(at)
@@ -94,7 +99,7 @@ export const follow = <A>(
           at = feed.items.length
           return Effect.succeed([first, ...rest] as const)
         }
-        return feed.closed ? Cause.done() : Effect.andThen(awaitChange(feed, connection), pull)
+        return feed.closed ? Cause.done() : Effect.andThen(awaitChange(isThere, feed, connection), pull)
       })
       return pull
     })

@@ -47,6 +47,7 @@ export const read = (
     Effect.sync(() => {
       let at = 0
       let begun = false
+      const isThere = () => connection.cut || found.logs.items.length > at || !isRunning(found)
       const past = () => {
         const kept = since(lines(found.logs.items), options.sinceMillis)
         return options.tail === undefined ? kept : kept.slice(Math.max(0, kept.length - options.tail))
@@ -61,7 +62,7 @@ export const read = (
           const [first, ...rest] = frames.map(toFrame)
           if (first !== undefined) return Effect.succeed([first, ...rest] as const)
           if (!options.follow || !isRunning(found)) return Cause.done()
-          return Effect.andThen(awaitChange(found.logs, found.changed, connection), pull)
+          return Effect.andThen(awaitChange(isThere, found.logs, found.changed, connection), pull)
         }
       )
       return pull

@@ -80,9 +80,15 @@ export const thaw = (container: Container) => {
   container.changed.wake()
 }
 
-const whileFrozen = (container: Container): Effect.Effect<void> =>
+/** Acts once the container is not paused, in the same step in which it was seen not to be. */
+const whenThawed = <A>(container: Container, act: () => A): Effect.Effect<A> =>
   Effect.suspend(() =>
-    container.paused ? Effect.andThen(awaitChange(container.changed), whileFrozen(container)) : Effect.void
+    container.paused
+      ? Effect.andThen(
+          awaitChange(() => !container.paused, container.changed),
+          whenThawed(container, act)
+        )
+      : Effect.succeed(act())
   )
 
 export interface Launch {
@@ -100,16 +106,16 @@ export interface Launch {
 const bytesOf = (text: string | Uint8Array) => (typeof text === "string" ? new TextEncoder().encode(text) : text)
 
 const seenByProgram = (world: World, container: Container, process: Process, launch: Launch): SimProcess => {
-  const thawed = whileFrozen(container)
   let at = 0
   const print = (channel: OutputFrame["channel"]) => (text: string | Uint8Array) =>
-    Effect.map(thawed, () => launch.onFrame({ channel, bytes: bytesOf(text) }))
+    whenThawed(container, () => launch.onFrame({ channel, bytes: bytesOf(text) }))
+  const hasInput = () => process.stdin.closed || process.stdin.items.length > at
   const read: Effect.Effect<Uint8Array | undefined> = Effect.suspend(() => {
     const bytes = process.stdin.items[at]
     if (bytes !== undefined) at += 1
     return bytes !== undefined || process.stdin.closed
-      ? Effect.as(thawed, bytes)
-      : Effect.andThen(awaitChange(process.stdin), read)
+      ? whenThawed(container, () => bytes)
+      : Effect.andThen(awaitChange(hasInput, process.stdin), read)
   })
   return {
     argv: launch.argv,
@@ -121,7 +127,11 @@ const seenByProgram = (world: World, container: Container, process: Process, lau
     out: print("stdout"),
     err: print("stderr"),
     read,
-    sleep: (duration) => Effect.andThen(Effect.sleep(duration), thawed),
+    sleep: (duration) =>
+      Effect.andThen(
+        Effect.sleep(duration),
+        whenThawed(container, () => undefined)
+      ),
     onSignal: (name, reaction) => void process.reactions.set(name, reaction),
     neighbours: () => [...container.processes.values()].map(({ hostPid, argv, env }) => ({ hostPid, argv, env })),
     signal: (hostPid, name) => {
@@ -149,15 +159,15 @@ export const launch = (world: World, container: Container, body: SimBody, how: L
   }
   if (how.stdin === "none") process.stdin.close()
   container.processes.set(process.hostPid, process)
+  const finish = (exit: Exit.Exit<number>) => {
+    process.fiber = undefined
+    if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) world.defects.push(Cause.squash(exit.cause))
+    end(container, process, Exit.isSuccess(exit) ? exit.value : 134)
+  }
   const life = Effect.yieldNow.pipe(
     Effect.andThen(body(seenByProgram(world, container, process, how))),
-    Effect.tap(() => whileFrozen(container)),
     Effect.exit,
-    Effect.map((exit) => {
-      process.fiber = undefined
-      if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) world.defects.push(Cause.squash(exit.cause))
-      end(container, process, Exit.isSuccess(exit) ? exit.value : 134)
-    })
+    Effect.flatMap((exit) => whenThawed(container, () => finish(exit)))
   )
   process.fiber = world.fork(life)
   return process

@@ -8,7 +8,14 @@ import type { Container, Job, World } from "./world.ts"
 
 /** Until the container does not run. */
 export const awaitDown = (found: Container): Effect.Effect<void> =>
-  Effect.suspend(() => (isRunning(found) ? Effect.andThen(awaitChange(found.changed), awaitDown(found)) : Effect.void))
+  Effect.suspend(() =>
+    isRunning(found)
+      ? Effect.andThen(
+          awaitChange(() => !isRunning(found), found.changed),
+          awaitDown(found)
+        )
+      : Effect.void
+  )
 
 const forget = (world: World, found: Container) => {
   for (const name of found.anonymousVolumes) {
