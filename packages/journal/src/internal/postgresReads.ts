@@ -109,31 +109,45 @@ export const keyArrays = (keys: ReadonlyArray<CommandKey>) => [
 
 const text = (columns: Columns, name: string): string => String(columns[name])
 
+export const optionalText = (columns: Columns, name: string): string | undefined => {
+  const value = columns[name]
+  return typeof value === "string" ? value : undefined
+}
+
+/** Names were checked when they were written. */
+const isName = (value: unknown): value is StreamName => typeof value === "string"
+
+const nameOf = (columns: Columns): StreamName => {
+  const { name } = columns
+  if (!isName(name)) throw new Error("a stream without a name")
+  return name
+}
+
 /** The columns were constrained by their tables when written, so they are converted, not checked again. */
 export const toRow = (columns: Columns): Row => ({
   position: Number(columns["position"]),
-  stream: columns["name"] as StreamName,
+  stream: nameOf(columns),
   version: Number(columns["version"]),
   type: text(columns, "type"),
   schemaVersion: Number(columns["schema_version"]),
   payload: text(columns, "payload"),
-  commandId: (columns["command_id"] ?? undefined) as string | undefined,
+  commandId: optionalText(columns, "command_id"),
   causation: columns["causation"] === null ? undefined : Number(columns["causation"]),
-  correlation: (columns["correlation"] ?? undefined) as string | undefined,
+  correlation: optionalText(columns, "correlation"),
   closes: columns["closes"] === true,
   recordedAtMillis: Number(columns["recorded_at"]),
   epoch: Number(columns["epoch"])
 })
 
 export const toStreamInfo = (columns: Columns): StreamInfo => ({
-  name: columns["name"] as StreamName,
+  name: nameOf(columns),
   version: Number(columns["version"]),
   status: columns["status"] === "closed" ? "closed" : "open",
   position: Number(columns["position"])
 })
 
 export const toCommand = (columns: Columns): CommandRow => ({
-  stream: columns["name"] as StreamName,
+  stream: nameOf(columns),
   commandId: text(columns, "command_id"),
   digest: text(columns, "digest"),
   first: Number(columns["first_position"]),

@@ -9,7 +9,7 @@ import { JournalUnavailable } from "../Journal.ts"
 import { algorithm, genesisHash } from "./hashChain.ts"
 
 /** Version of the tables below; a schema with a higher one was written by a newer program and is refused. */
-export const formatVersion = 1
+const formatVersion = 1
 
 // One row is the head: whoever updates it has the next positions, and nobody sees them before the one before committed.
 // It is updated by every commit, so its page has room for new versions of it (HOT) and is vacuumed early.

@@ -11,7 +11,16 @@ import { isEmpty } from "./draft.ts"
 import type { Database } from "./postgresDatabase.ts"
 import { inTransaction } from "./postgresDatabase.ts"
 import { commitUnavailable, unavailable } from "./postgresError.ts"
-import { booleans, integer, integers, keyArrays, texts, toCommand, toStreamInfo } from "./postgresReads.ts"
+import {
+  booleans,
+  integer,
+  integers,
+  keyArrays,
+  optionalText,
+  texts,
+  toCommand,
+  toStreamInfo
+} from "./postgresReads.ts"
 import { isStorable } from "./storable.ts"
 import type { Batch, CommitRow, Lookup, Needs } from "./storage.ts"
 
@@ -142,7 +151,7 @@ const toLookup = (columns: Columns): Lookup => {
   )
   return {
     head: Number(columns["position"]),
-    commit: { id: Number(columns["commit_id"]), hash: (columns["hash"] ?? undefined) as string | undefined },
+    commit: { id: Number(columns["commit_id"]), hash: optionalText(columns, "hash") },
     stream: (name) => streams.get(name),
     command: (stream, commandId) => commands.get(`${stream} ${commandId}`),
     document: (collection, key) => documents.get(`${collection} ${key}`)
