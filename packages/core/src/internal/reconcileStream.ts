@@ -101,9 +101,10 @@ export const empty = Effect.fnUntraced(function* (
   }
   if (inspect !== undefined) yield* tools.engine.removeContainer(inspect.id)
   const volume = create?.volumeName
-  // An engine that creates our container after the volume was removed makes another of that name, without labels.
-  const isMounted = inspect?.mounts.some((mount) => mount.kind === "volume" && mount.source === volume) === true
-  const isOurs = volume !== undefined && (isMounted || (yield* isFreeOrOurs(tools, volume, stream)))
+  // An engine that creates our container after the volume was removed makes another of that name, without labels. The record tells,
+  // not the container: that may be gone by now and the volume not.
+  const wasMounted = recorder.state().createdAtMillis !== undefined
+  const isOurs = volume !== undefined && (wasMounted || (yield* isFreeOrOurs(tools, volume, stream)))
   return {
     stream,
     recorder,

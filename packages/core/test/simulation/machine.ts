@@ -42,6 +42,8 @@ export interface Machine {
   readonly leases: Map<number, LeaseRow>
   /** Images of disk workspaces. */
   readonly images: Set<string>
+  /** Names of volumes that a process of ours has asked for. */
+  readonly volumes: Set<string>
   readonly acks: Array<Ack>
   readonly violations: Set<string>
   readonly chance: Prng
@@ -96,6 +98,7 @@ export const make = Effect.gen(function* () {
     identities: [],
     leases: new Map(),
     images: new Set(),
+    volumes: new Set(),
     acks: [],
     violations: new Set(),
     chance,
