@@ -34,17 +34,20 @@ export interface RoundOptions {
   readonly seed: number
 }
 
+/** A torture that is ready to be carried out. */
+export interface Prepared {
+  readonly harm: (options: RoundOptions) => Effect.Effect<Round, TortureFailed, Services | TorturePlace | Scope.Scope>
+  /** After the last round: what only shows later, as violations. */
+  readonly settle: Effect.Effect<ReadonlyArray<string>, TortureFailed, Services>
+}
+
 export interface Torture {
   readonly name: string
   readonly description: string
   /** What `--rounds` is when it is not given. */
   readonly rounds: number
   /** Runs once, before the first round: what is measured here bounds the moments that are drawn. */
-  readonly prepare: Effect.Effect<
-    (options: RoundOptions) => Effect.Effect<Round, TortureFailed, Services | TorturePlace | Scope.Scope>,
-    TortureFailed,
-    Services | TorturePlace | Scope.Scope
-  >
+  readonly prepare: Effect.Effect<Prepared, TortureFailed, Services | TorturePlace | Scope.Scope>
   /** Said about the rounds together: what no single round can show, such as that anything was ever in flight. */
   readonly conclude: (rounds: ReadonlyArray<Round>) => ReadonlyArray<string>
 }

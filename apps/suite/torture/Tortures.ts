@@ -35,6 +35,8 @@ export const Report = Schema.Struct({
   /** What was asked; fewer ran when it was interrupted or bailed out. */
   asked: Schema.Int,
   rounds: Schema.Array(Round),
+  /** Violations that showed after the last round only. */
+  later: Schema.Array(Schema.String),
   /** What the rounds together lack. */
   lacking: Schema.Array(Schema.String),
   verdict: Verdict.Verdict
@@ -81,9 +83,9 @@ const torment = Effect.fnUntraced(function* (options: RunOptions) {
   yield* (yield* Images).reference("tiny")
   yield* progress.status(`${torture.name}: measuring an unharmed run`)
   const rounds: Array<Round> = []
-  yield* Effect.scoped(
+  const later = yield* Effect.scoped(
     Effect.gen(function* () {
-      const harm = yield* torture.prepare
+      const { harm, settle } = yield* torture.prepare
       for (let round = from; round < from + options.rounds; round++) {
         yield* progress.status(`${torture.name}: round ${round + 1 - from} of ${options.rounds}`)
         const one = yield* Effect.scoped(harm({ round, seed }))
@@ -91,17 +93,14 @@ const torment = Effect.fnUntraced(function* (options: RunOptions) {
         yield* progress.status("")
         yield* options.onRound(one)
       }
+      yield* progress.status(`${torture.name}: looking once more`)
+      return yield* settle
     })
   ).pipe(Effect.onInterrupt(() => Effect.ignore(Recovery.atStart({ directory: options.directory }))))
+  yield* progress.status("")
   const lacking = torture.conclude(rounds)
-  return {
-    torture: torture.name,
-    seed,
-    asked: options.rounds,
-    rounds,
-    lacking,
-    verdict: judge(rounds, lacking)
-  } satisfies Report
+  const verdict = Verdict.mergeAll([judge(rounds, lacking), ...later.map((what) => Verdict.fail(what))])
+  return { torture: torture.name, seed, asked: options.rounds, rounds, later, lacking, verdict } satisfies Report
 })
 
 /** The verdict of all rounds: a violation is a failure, and what no round ever showed leaves it unknown. */

@@ -18,8 +18,16 @@ const sandboxes = 20
 const limitMillis = 5000
 /** Moments are drawn from the start to this long after everything is in flight. */
 const afterReadyMillis = 2000
-/** A watchdog that is still there after the longest deadline of a create has outlived its purpose. */
+/** A watchdog that is still there so long after the kill, twice the deadline of a create, has outlived its purpose. */
 const watchdogMillis = 30_000
+
+/** A run that was killed and whose watchdog may still be there. */
+interface Dead {
+  readonly cwd: string
+  readonly killedAt: number
+  /** The evidence of a round that failed stays. */
+  readonly keep: boolean
+}
 
 /** What is seen within 5 s of the kill, in the engine and on the machine. */
 const look = Effect.fnUntraced(function* (cwd: string, pid: number, volumes: ReadonlyArray<string>) {
@@ -37,24 +45,31 @@ const judge = Effect.fnUntraced(function* (
   const { cwd, pid } = victim
   const gone = yield* Remains.awaitGone(look(cwd, pid, volumesIn(at.inFlight)), at.killedAt, limitMillis)
   const path = yield* Evidence.journalOf(cwd)
-  const watchdogs = Effect.sync(() => Remains.processesOf(cwd))
-  const silent = yield* Remains.awaitGone(watchdogs, at.killedAt, watchdogMillis)
-  const late = yield* look(cwd, pid, volumesIn(at.inFlight))
   const evidence = path === undefined ? { acknowledged: 0, violations: [] } : yield* Evidence.judge(cwd, path)
   return {
     gone,
-    watchdogMillis: silent.millis,
     acknowledged: evidence.acknowledged,
     violations: [
       ...gone.left.map((what) => `left ${limitMillis / 1000} s after the kill: ${what}`),
-      ...late.map((what) => `there again after the watchdog had ended: ${what}`),
-      ...silent.left.map((what) => `outlives its purpose: ${what}`),
       ...evidence.violations
     ]
   }
 })
 
-const round = (readyMillis: number) =>
+/** Waits until a watchdog has ended, and looks once more: a late create must have been swept as well. */
+const bury = Effect.fnUntraced(function* ({ cwd, killedAt, keep }: Dead) {
+  const watchdogs = Effect.sync(() => Remains.processesOf(cwd))
+  const silent = yield* Remains.awaitGone(watchdogs, killedAt, watchdogMillis)
+  const late = yield* Remains.objectsOf(cwd)
+  const violations = [
+    ...silent.left.map((what) => `outlives its purpose: ${what}`),
+    ...late.map((what) => `there again after the watchdog had ended: ${what}`)
+  ]
+  if (!keep && violations.length === 0) yield* (yield* FileSystem).remove(cwd, { recursive: true, force: true })
+  return violations
+})
+
+const round = (readyMillis: number, dead: Array<Dead>) =>
   Effect.fnUntraced(function* ({ round, seed }: RoundOptions) {
     const next = drawing(seed, round)
     const delay = Math.round(next() * (readyMillis + afterReadyMillis))
@@ -64,28 +79,33 @@ const round = (readyMillis: number) =>
     const inFlight = yield* Remains.objectsOf(victim.cwd)
     const killed = yield* victim.kill(whom)
     const killedAt = yield* Clock.currentTimeMillis
-    const judged = yield* judge(victim, { killedAt, inFlight })
-    const { gone, acknowledged, violations } = judged
+    const { gone, acknowledged, violations } = yield* judge(victim, { killedAt, inFlight })
     const early = killed ? [] : ["the run had ended by itself before it was killed"]
-    // The evidence of a round that failed stays.
-    if (violations.length === 0) yield* (yield* FileSystem).remove(victim.cwd, { recursive: true, force: true })
+    dead.push({ cwd: victim.cwd, killedAt, keep: violations.length > 0 })
     return {
       round,
       what: `${whom} killed at ${delay} ms with ${inFlight.length} objects; gone after ${gone.millis} ms, ${acknowledged} appends acknowledged`,
-      figures: {
-        objects: inFlight.length,
-        goneMillis: gone.millis,
-        watchdogMillis: judged.watchdogMillis,
-        acknowledged
-      },
-      violations: [...early, ...violations]
+      figures: { objects: inFlight.length, goneMillis: gone.millis, acknowledged },
+      violations: [...early, ...violations, ...(yield* buryOld(dead, killedAt))]
     } satisfies Round
   }, failing(name))
+
+/** Those whose watchdog must have ended by now; the others go on in the meantime. */
+const buryOld = Effect.fnUntraced(function* (dead: Array<Dead>, now: number) {
+  const old = dead.filter(({ killedAt }) => now - killedAt > watchdogMillis)
+  dead.splice(0, old.length)
+  return (yield* Effect.forEach(old, bury)).flat()
+})
 
 const prepare = Effect.gen(function* () {
   const { millis, victim } = yield* Victim.timeToReady({ torture: name, name: "measure", sandboxes, holdMillis: 0 })
   yield* victim.ended
-  return round(millis)
+  const dead: Array<Dead> = []
+  const settle = Effect.suspend(() => Effect.forEach(dead.splice(0), bury)).pipe(
+    Effect.map((violations) => violations.flat()),
+    failing(name)
+  )
+  return { harm: round(millis, dead), settle }
 }).pipe(failing(name))
 
 /** A torture in which nothing was ever in flight has shown nothing. */

@@ -57,6 +57,6 @@ export const neighbours: Torture = {
   name,
   description: "two runs side by side, one of them killed -9",
   rounds: 10,
-  prepare: Effect.succeed(round),
+  prepare: Effect.succeed({ harm: round, settle: Effect.succeed([]) }),
   conclude
 }

@@ -23,11 +23,12 @@ const figures = (rounds: ReadonlyArray<Round>): ReadonlyArray<string> => {
 }
 
 export const closing = (report: Report, paint: Paint): string => {
-  const { torture, seed, asked, rounds, lacking, verdict } = report
+  const { torture, seed, asked, rounds, later, lacking, verdict } = report
   const failed = rounds.filter(({ violations }) => violations.length > 0).length
   const colour = { pass: "green", fail: "red", unknown: "yellow" } as const
   return [
     ...figures(rounds),
+    ...later.map((what) => `after the last round: ${what}`),
     ...lacking.map((what) => `lacking: ${what}`),
     `${torture}, seed ${seed}: ${rounds.length} of ${asked} rounds, ${rounds.length - failed} passed, ${failed} failed`,
     paint(colour[verdict._tag], verdict._tag)

@@ -7,7 +7,7 @@ import { Engine } from "@sbx/engine/Engine"
 import * as StateRoot from "@sbx/engine/StateRoot"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 
 /** Names of the containers, volumes and networks whose journal lies beneath `cwd`. */
@@ -57,12 +57,27 @@ export const leasesOf = Effect.fnUntraced(function* (pid: number) {
   }
 })
 
-/** Command lines of the processes of this machine that name `cwd`, but for this one. */
+const links = (folder: string): ReadonlyArray<string> => {
+  try {
+    return readdirSync(folder).flatMap((name) => {
+      try {
+        return [readlinkSync(`${folder}/${name}`)]
+      } catch {
+        return []
+      }
+    })
+  } catch {
+    // The process ended.
+    return []
+  }
+}
+
+/** Processes of this machine that hold a file beneath `cwd` open, but for this one. */
 export const processesOf = (cwd: string): ReadonlyArray<string> =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .filter((pid) => links(`/proc/${pid}/fd`).some((file) => file.startsWith(`${cwd}/`)))
     .map((pid) => `process ${pid}: ${text(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim()}`)
-    .filter((line) => line.includes(cwd))
 
 /** Looks until nothing is left or `limitMillis` have passed since `sinceMillis`. Resolves to what is left and how long it took. */
 export const awaitGone = Effect.fnUntraced(function* <E, R>(
