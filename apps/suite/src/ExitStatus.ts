@@ -34,6 +34,7 @@ const usage: ReadonlySet<string> = new Set([
   "InvalidScenarioFile",
   "NameTaken",
   "NothingSelected",
+  "TargetExists",
   "UnknownBenchmark",
   "UnknownEventType",
   "UnknownRecipe",
