@@ -23,7 +23,8 @@ const simulatedEvents = (asked: ReadonlyArray<Command>) =>
   })
 
 describe("Docker", () => {
-  it.effect.prop(
+  // The engine's clock is the real one.
+  it.live.prop(
     "does what the model says, as the simulated engine does, and tells the same events",
     [commands, commands, commands],
     (sequences) =>
