@@ -62,10 +62,12 @@ export class GoldenEventsBroken extends Schema.TaggedError<GoldenEventsBroken>()
   findings: Schema.NonEmptyArray(Finding)
 }) {
   override get message() {
-    const reasons = [...new Set(this.findings.map(({ reason }) => reason))]
-    const groups = reasons.map((reason) => {
-      const facts = this.findings.flatMap((one) => (one.reason === reason ? [`- ${one.name}: ${one.fact}.`] : []))
-      return `${facts.join("\n")}\n${remedies[reason]}`
+    const advice = [...new Set(this.findings.map(({ reason }) => remedies[reason]))]
+    const groups = advice.map((remedy) => {
+      const facts = this.findings.flatMap(({ reason, name, fact }) =>
+        remedies[reason] === remedy ? [`- ${name}: ${fact}.`] : []
+      )
+      return `${facts.join("\n")}\n${remedy}`
     })
     return `Could not confirm the released events of ${this.category} in ${this.directory}:\n${groups.join("\n")}`
   }
