@@ -187,8 +187,11 @@ const compare = (machine: Machine, sandbox: Sandbox) =>
     const events = recorded.flatMap(({ payload }) => (payload._tag === "UnknownEvent" ? [] : [payload]))
     // An append without an answer may be in the journal, and one later than what the process knows.
     if (events.length >= before) return
-    const [live, replayed] = [recorder.state(), fold(events)].map((state) => JSON.stringify(state))
-    if (live !== replayed) violate(machine, `${sandbox.id} is ${live}, its journal says ${replayed}`)
+    const [live, replayed] = [recorder.state(), fold(events)].map((state) =>
+      Object.entries(state).map(([key, value]) => `${key} ${JSON.stringify(value)}`)
+    )
+    const differing = live?.filter((fact) => replayed?.includes(fact) !== true) ?? []
+    if (differing.length > 0) violate(machine, `the journal of ${sandbox.id} does not say that ${differing.join(", ")}`)
   }).pipe(Effect.ignore)
 
 const checkGone = (machine: Machine, sandbox: Sandbox) => {
