@@ -25,6 +25,11 @@ export class UndoFailed extends Schema.TaggedError<UndoFailed>()("UndoFailed", {
 export interface PendingUndo {
   readonly id: string
   readonly plan: UndoPlan
+  /**
+   * Milliseconds since the epoch until which a disturbance that was under way when its owner died may still take effect in the engine.
+   * Before that, "not disturbed" may mean "not yet": the undo is run, and neither recorded nor the last. Absent: long past.
+   */
+  readonly untilMillis?: number
   readonly record: Effect.Effect<void, AppendError | EventUndecodable>
 }
 

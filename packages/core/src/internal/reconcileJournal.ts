@@ -164,24 +164,46 @@ const takeOver = Effect.fnUntraced(function* (
   engineId: string,
   pendingUndos: PendingUndos | undefined
 ): Effect.fn.Return<JournalFindings, AppendError | EventUndecodable | CallError> {
+  // Before anything is removed: an undo may concern containers that are not ours.
+  const { undone, awaited, failures } = yield* undoAll(tools, journal, journalPath, pendingUndos)
+  const { toSettle, inDoubt } = yield* sort(tools, journalPath, engineId, yield* openStreams(journal))
+  const { settled, removed, failures: unsettled } = yield* settleAll(tools, journal, toSettle)
+  const runs = yield* closeRuns(journal)
+  // What is not undone for good must be found open by the next reconcile.
+  const isUndone = pendingUndos !== undefined && failures.length === 0 && awaited.length === 0
+  const others = isUndone ? yield* closeOthers(journal) : []
+  const all = [...settled, ...runs, ...others]
+  return {
+    journalPath,
+    inDoubt: [...inDoubt, ...awaited],
+    settled: all,
+    removed,
+    undone,
+    failures: [...failures, ...unsettled]
+  }
+})
+
+/** A disturbance that may still be under way is undone now, so that it ends soon, and again when it can no longer begin. */
+const undoAll = Effect.fnUntraced(function* (
+  tools: SettleTools,
+  journal: Journal["Service"],
+  journalPath: string,
+  pendingUndos: PendingUndos | undefined
+) {
   const failures: Array<string> = []
   const undone: Array<string> = []
-  // Before anything is removed: an undo may concern containers that are not ours.
-  for (const { id, plan, record } of pendingUndos === undefined ? [] : yield* pendingUndos(journal)) {
-    yield* Effect.andThen(runUndoPlan(tools.engine, plan), record).pipe(
+  const awaited: Array<JournalFindings["inDoubt"][number]> = []
+  for (const pending of pendingUndos === undefined ? [] : yield* pendingUndos(journal)) {
+    const { id, plan, record, untilMillis = 0 } = pending
+    const isEarly = (yield* Clock.currentTimeMillis) < untilMillis
+    yield* Effect.andThen(runUndoPlan(tools.engine, plan), isEarly ? Effect.void : record).pipe(
       Effect.match({
-        onSuccess: () => void undone.push(id),
+        onSuccess: () => void (isEarly ? awaited.push({ journalPath, stream: id, untilMillis }) : undone.push(id)),
         onFailure: (error) => void failures.push(`undo of ${id}: ${error.message}`)
       })
     )
   }
-  const { toSettle, inDoubt } = yield* sort(tools, journalPath, engineId, yield* openStreams(journal))
-  const { settled, removed, failures: unsettled } = yield* settleAll(tools, journal, toSettle)
-  const runs = yield* closeRuns(journal)
-  // What failed to be undone must be found open by the next reconcile.
-  const others = pendingUndos === undefined || failures.length > 0 ? [] : yield* closeOthers(journal)
-  const all = [...settled, ...runs, ...others]
-  return { journalPath, inDoubt, settled: all, removed, undone, failures: [...failures, ...unsettled] }
+  return { undone, awaited, failures }
 })
 
 /** A run that nobody carries on was interrupted, unless it had finished. */

@@ -8,6 +8,7 @@ import { any, type Journal, noStream } from "@sbx/journal/Journal"
 import { Effect, Schema, Stream } from "effect"
 import { UndoPlan } from "../../src/UndoPlan.ts"
 import { type PendingUndo, type PendingUndos, runUndoPlan } from "../../src/UndoRunner.ts"
+import { engineDeadlineMillis } from "./faults.ts"
 
 const union = Schema.TaggedUnion({
   DisturbanceIntended: { plan: UndoPlan },
@@ -80,7 +81,12 @@ export const pendingUndos: PendingUndos = (journal) =>
       const [first] = events
       const id = name.slice(name.indexOf("/") + 1)
       if (first?.payload._tag === "DisturbanceIntended") {
-        pending.push({ id, plan: first.payload.plan, record: Effect.asVoid(cleared(journal, id)) })
+        pending.push({
+          id,
+          plan: first.payload.plan,
+          untilMillis: first.recordedAtMillis + engineDeadlineMillis,
+          record: Effect.asVoid(cleared(journal, id))
+        })
       }
     }
     return pending
