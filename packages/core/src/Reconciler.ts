@@ -175,10 +175,8 @@ const round = Effect.fnUntraced(function* (
   const awaited = awaitedVolumes(orphans.filter(isMine), new Set(settled), yield* Clock.currentTimeMillis)
   const inDoubt = withoutRepeats([...findings.flatMap((finding) => finding.inDoubt), ...awaited])
   const doubted = new Set(inDoubt.map(({ stream }) => stream))
-  // A container whose create is in doubt is settled with its stream. The rest of it goes now, and again if it comes back.
-  const objects = orphans.filter(
-    (object) => isMine(object) && !(object.kind === "container" && doubted.has(object.stream))
-  )
+  // Also what streams in doubt have by now, such as the container that was to be replaced: it goes, and again if it comes back.
+  const objects = orphans.filter(isMine)
   const rest = objects.filter((object) => !sidecars.includes(object))
   const removed = dryRun ? nothing : yield* removeAll(tools, ofStreams(rest, doubted, false))
   const early = dryRun ? nothing : yield* removeAll(tools, ofStreams(rest, doubted, true))

@@ -226,6 +226,52 @@ describe("a create without an answer", () => {
   })
 })
 
+describe("a replacement without an answer", () => {
+  /** The second attempt, whose predecessor is still there. */
+  const replacing: ReadonlyArray<SandboxEvent> = [
+    ...running,
+    history.died(700),
+    { ...history.createIntended(2), replaces: "c1" }
+  ]
+  const dead = { status: "exited", running: false, exitCode: 137, finishedAtMillis: 700 } as const
+
+  it.effect("loses its predecessor at once, and is in doubt until its deadline", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      world.volumes.set("sbx-j-a-ws", { ...(yield* labelsOf), [SandboxLabels.keys.kind]: "volume" })
+      const report = yield* settled(world, { before: replacing, state: dead })
+      assert.lengthOf(report.inDoubt, 1)
+      assert.deepStrictEqual(world.removed, ["sbx-j-a-1", "sbx-j-a-ws"])
+      assert.deepStrictEqual(report.removed, ["sbx-j-a-1", "sbx-j-a-ws"])
+      yield* TestClock.adjust("10 seconds")
+      const last = yield* again
+      assert.deepStrictEqual([last.settled, last.failures, last.inDoubt], [[stream], [], []])
+      assert.deepStrictEqual((yield* tags).slice(-3), ["CreateAbandoned", ...end])
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("goes together with its predecessor when the engine shows both", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      world.containers.set("c2", { ...inspected(), id: "c2", name: "sbx-j-a-2", labels: yield* labelsOf })
+      const report = yield* settled(world, { before: replacing, state: dead })
+      assert.deepStrictEqual([report.settled, report.failures], [[stream], []])
+      assert.sameMembers(world.removed.slice(0, 2), ["sbx-j-a-1", "sbx-j-a-2"])
+      assert.strictEqual(world.removed[2], "sbx-j-a-ws")
+    }).pipe(Effect.provide(world.layer))
+  })
+
+  it.effect("takes no container along that has its predecessor's id and another label", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      yield* settled(world, { before: replacing, state: dead, labels: {} })
+      yield* TestClock.adjust("10 seconds")
+      yield* again
+      assert.isTrue(world.containers.has("c1"))
+    }).pipe(Effect.provide(world.layer))
+  })
+})
+
 describe("a start without an answer", () => {
   it.effect("is Started when it runs", () => {
     const world = makeWorld()

@@ -46,14 +46,20 @@ export interface SettleTools extends SurveyTools {
 }
 
 /** The container that bears the stream's own label; one that merely has its name is somebody else's. */
-const inspectOf = (tools: SurveyTools, { stream, state }: StreamState) => {
-  const reference = state.containerId ?? state.create?.containerName
+const find = (tools: SurveyTools, stream: string, reference: string | undefined) => {
   if (reference === undefined) return Effect.undefined
   return tools.engine.inspectContainer(reference).pipe(
     Effect.map((found) => (found.labels[SandboxLabels.keys.stream] === stream ? found : undefined)),
     Effect.catchTag("ObjectNotFound", () => Effect.undefined)
   )
 }
+
+const inspectOf = (tools: SurveyTools, { stream, state }: StreamState) =>
+  find(tools, stream, state.containerId ?? state.create?.containerName)
+
+/** Known to be gone only once its replacement was made. */
+const predecessorOf = (tools: SurveyTools, { stream, state }: StreamState) =>
+  find(tools, stream, state.createdAtMillis === undefined ? state.create?.replaces : undefined)
 
 /** A create without an answer may still happen until its deadline (moby#24858): until then, absence proves nothing. */
 export const standing = Effect.fnUntraced(function* (
@@ -92,6 +98,7 @@ export const empty = Effect.fnUntraced(function* (
   const { stream } = found
   const recorder = yield* Recorder.make(journal, idOf(stream), found)
   const inspect = yield* inspectOf(tools, found)
+  const containers = [yield* predecessorOf(tools, found), inspect].filter((one) => one !== undefined)
   yield* Recorder.observe(recorder, inspect)
   yield* loseExecs(tools, recorder)
   const atMillis = yield* Clock.currentTimeMillis
@@ -99,7 +106,7 @@ export const empty = Effect.fnUntraced(function* (
   if (!isTerminal(recorder.state()) && create !== undefined) {
     yield* Effect.ignore(recorder.submit({ _tag: "Remove", atMillis, reason: "its owner died" }), { log: "Warn" })
   }
-  if (inspect !== undefined) yield* tools.engine.removeContainer(inspect.id)
+  for (const { id } of containers) yield* tools.engine.removeContainer(id)
   const volume = create?.volumeName
   // An engine that creates our container after the volume was removed makes another of that name, without labels. The record tells,
   // not the container: that may be gone by now and the volume not.
@@ -108,7 +115,7 @@ export const empty = Effect.fnUntraced(function* (
   return {
     stream,
     recorder,
-    objects: inspect === undefined ? [] : [inspect.name],
+    objects: containers.map(({ name }) => name),
     volume: isOurs ? volume : undefined
   }
 })
