@@ -31,10 +31,10 @@ export const makeJournal = ({ storage, hub, pageSize, submit, inline = [] }: Par
     id: storage.id,
     epoch: storage.epoch,
     head: storage.head,
-    append: Effect.fn("Journal.append")((stream, events, options) =>
-      Effect.suspend(() => Effect.flatMap(appending([toAppend({ stream, events, options })]), only))
-    ),
-    appendAll: Effect.fn("Journal.appendAll")((items) => Effect.suspend(() => appending(toAppends(items)))),
+    // Without spans of their own: see the writer's.
+    append: (stream, events, options) =>
+      Effect.suspend(() => Effect.flatMap(appending([toAppend({ stream, events, options })]), only)),
+    appendAll: (items) => Effect.suspend(() => appending(toAppends(items))),
     close: Effect.fn("Journal.close")((stream) => submitClose(appending, stream)),
     answered: Effect.fn("Journal.answered")((stream, commandId) => answered(storage, stream, commandId)),
     documents: makeDocuments(storage, submit),

@@ -18,6 +18,7 @@ export interface Reads {
   readonly findStream: StatementSync
   readonly archived: StatementSync
   readonly command: StatementSync
+  readonly commandById: StatementSync
   readonly commits: StatementSync
   readonly document: StatementSync
   readonly documents: StatementSync
@@ -82,6 +83,9 @@ export const prepareReads = (db: DatabaseSync): Reads => ({
     `SELECT a.command_id, a.digest, a.first_position, a.last_position, a.version
      FROM appends a JOIN streams s ON s.id = a.stream_id WHERE s.name = ? AND a.command_id = ?`
   ),
+  commandById: db.prepare(
+    "SELECT command_id, digest, first_position, last_position, version FROM appends WHERE stream_id = ? AND command_id = ?"
+  ),
   commits: db.prepare(
     `SELECT id, first_position, last_position, epoch, recorded_at, hash FROM commits WHERE id > ? ORDER BY id LIMIT ?`
   ),
@@ -134,8 +138,14 @@ export const findStream = (r: Reads, name: StreamName): StreamInfo | undefined =
   return columns === undefined ? undefined : toStreamInfo(columns)
 }
 
-export const findCommand = (r: Reads, stream: StreamName, commandId: string): CommandRow | undefined => {
-  const columns = r.command.get(stream, commandId)
+/** `streamId` saves the look-up of the name, where it is known. */
+export const findCommand = (
+  r: Reads,
+  stream: StreamName,
+  commandId: string,
+  streamId?: number
+): CommandRow | undefined => {
+  const columns = streamId === undefined ? r.command.get(stream, commandId) : r.commandById.get(streamId, commandId)
   if (columns === undefined) return undefined
   return {
     stream,

@@ -89,7 +89,7 @@ const makeLookup = (reads: Reads, heads: Heads): Lookup => {
     head: position,
     commit: { id, hash },
     stream: (name) => heads.get(name)?.info ?? findStream(reads, name),
-    command: (stream, commandId) => findCommand(reads, stream, commandId),
+    command: (stream, commandId) => findCommand(reads, stream, commandId, heads.get(stream)?.id),
     document: (collection, key) => findDocument(reads, collection, key)
   }
 }

@@ -36,15 +36,15 @@ interface Pending {
 
 type Inbox = Queue.Queue<Pending, Cause.Done>
 
-const toPending = <A, E>(request: Request<A, E>, answer: Deferred.Deferred<A, E | JournalUnavailable>): Pending => ({
+type Answer<A, E> = (exit: Effect.Effect<A, E>) => void
+
+const toPending = <A, E>(request: Request<A, E>, answer: Answer<A, E | JournalUnavailable>): Pending => ({
   need: request.need,
   decide: (draft) => {
     const exit = decideSafely(request, draft)
-    return () => Deferred.doneUnsafe(answer, exit)
+    return () => answer(exit)
   },
-  fail: (cause) => {
-    Deferred.doneUnsafe(answer, Exit.failCause(cause))
-  }
+  fail: (cause) => answer(Exit.failCause(cause))
 })
 
 const decideSafely = <A, E>(request: Request<A, E>, draft: Draft): Exit.Exit<A, E> => {
@@ -66,13 +66,21 @@ export const makeWriter = Effect.fnUntraced(function* (
     Effect.andThen(Queue.end(inbox), Fiber.await(fiber))
   )
   return <A, E>(request: Request<A, E>) =>
-    Effect.suspend(() => {
-      const answer = Deferred.makeUnsafe<A, E | JournalUnavailable>()
-      return Effect.flatMap(Queue.offer(inbox, toPending(request, answer)), (accepted) =>
-        accepted ? Deferred.await(answer) : journalClosed("append to")
-      )
+    // A caller who is interrupted leaves a request that is decided and written all the same.
+    Effect.callback<A, E | JournalUnavailable>((answer) => {
+      if (!Queue.offerUnsafe(inbox, toPending(request, answer))) answer(queued(inbox, request))
     })
 })
+
+/** The way of a request that the full queue did not take at once. */
+const queued = <A, E>(inbox: Inbox, request: Request<A, E>): Effect.Effect<A, E | JournalUnavailable> =>
+  Effect.suspend(() => {
+    const answer = Deferred.makeUnsafe<A, E | JournalUnavailable>()
+    const pending = toPending<A, E>(request, (exit) => void Deferred.doneUnsafe(answer, exit))
+    return Effect.flatMap(Queue.offer(inbox, pending), (accepted) =>
+      accepted ? Deferred.await(answer) : journalClosed("append to")
+    )
+  })
 
 /**
  * Ends when the queue was ended and emptied. A failing batch is told to its callers and to nobody else; subscribers
@@ -92,7 +100,9 @@ const drain = (storage: Storage, hub: Hub, inbox: Inbox) =>
     Effect.ignore
   )
 
-const writeBatch = Effect.fnUntraced(function* (storage: Storage, hub: Hub, pending: ReadonlyArray<Pending>) {
+/** One span for all appends of a commit: a span for each would be a tenth of what an append costs. */
+const writeBatch = Effect.fn("Journal.commit")(function* (storage: Storage, hub: Hub, pending: ReadonlyArray<Pending>) {
+  yield* Effect.annotateCurrentSpan("requests", pending.length)
   const stamp = { recordedAtMillis: yield* Clock.currentTimeMillis, epoch: storage.epoch }
   const needs = emptyNeeds()
   for (const { need } of pending) need(needs)
