@@ -254,6 +254,16 @@ export class JournalUnavailable extends Schema.TaggedError<JournalUnavailable>()
   }
 }
 
+/** The file or schema was written by a newer program; nothing in it was touched. */
+export class JournalFormatUnsupported extends Schema.TaggedError<JournalFormatUnsupported>()(
+  "JournalFormatUnsupported",
+  { path: Schema.String, found: Schema.Int, supported: Schema.Int }
+) {
+  override get message() {
+    return `Could not open the journal ${this.path}: its format is ${this.found}, this program knows up to ${this.supported}.\nUse the version of the program that wrote it, or a later one.`
+  }
+}
+
 export type AppendError = VersionConflict | StreamClosed | CommandReused | JournalUnavailable
 
 // ---------------------------------------------------------------------------------------------------------------------

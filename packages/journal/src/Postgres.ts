@@ -6,7 +6,7 @@
 import type { Config } from "@effect/sql-pg/PgPool"
 import { Duration, Effect, Layer, Schema } from "effect"
 import type { EventUndecodable } from "./EventFamily.ts"
-import { Journal, JournalUnavailable } from "./Journal.ts"
+import { Journal, JournalFormatUnsupported, JournalUnavailable } from "./Journal.ts"
 import type { Tuning } from "./internal/hub.ts"
 import { defaults, makeHub } from "./internal/hub.ts"
 import { makeJournal } from "./internal/makeJournal.ts"
@@ -18,7 +18,6 @@ import { openForVerifying, openReader, openWriter } from "./internal/postgresSto
 import { verifySchema } from "./internal/postgresVerify.ts"
 import { makeWriter } from "./internal/writer.ts"
 import type { AnyProjection, ProjectionTaken } from "./Projection.ts"
-import { JournalFormatUnsupported } from "./Sqlite.ts"
 import type { Verification } from "./Verification.ts"
 
 /** Name of a schema: lower case letters, digits and underscores, at most 48. */

@@ -4,7 +4,7 @@
  */
 import { Duration, Effect, Layer, PubSub, Schema } from "effect"
 import type { EventUndecodable } from "./EventFamily.ts"
-import { Journal, JournalUnavailable } from "./Journal.ts"
+import { Journal, JournalFormatUnsupported, JournalUnavailable } from "./Journal.ts"
 import type { AnyProjection, ProjectionTaken } from "./Projection.ts"
 import type { Hub, Tuning } from "./internal/hub.ts"
 import { defaults, makeHub } from "./internal/hub.ts"
@@ -15,6 +15,8 @@ import { checkReadable, checkWritable } from "./internal/sqliteFile.ts"
 import type { Reader } from "./internal/sqliteStorage.ts"
 import { openReader, openWriter, readHolder } from "./internal/sqliteStorage.ts"
 import { makeWriter } from "./internal/writer.ts"
+
+export { JournalFormatUnsupported }
 
 /** The process that opened the journal last, by its own account. */
 export const Holder = Schema.Struct({ host: Schema.String, pid: Schema.Int, startedAtMillis: Schema.Int })
@@ -28,16 +30,6 @@ export class JournalLocked extends Schema.TaggedError<JournalLocked>()("JournalL
   override get message() {
     const who = this.holder === undefined ? "another writer" : `process ${this.holder.pid} on ${this.holder.host}`
     return `Could not open the journal ${this.path}: ${who} is writing it.\nRead it with layerReader, or end that process first.`
-  }
-}
-
-/** The file was written by a newer program; nothing in it was touched. */
-export class JournalFormatUnsupported extends Schema.TaggedError<JournalFormatUnsupported>()(
-  "JournalFormatUnsupported",
-  { path: Schema.String, found: Schema.Int, supported: Schema.Int }
-) {
-  override get message() {
-    return `Could not open the journal ${this.path}: its format is ${this.found}, this program knows up to ${this.supported}.\nUse the version of the program that wrote it, or a later one.`
   }
 }
 

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Redacted, Result, Scope, Stream } from "effect"
 import * as Journal from "@sbx/journal/Journal"
 import * as Postgres from "@sbx/journal/Postgres"
-import { JournalFormatUnsupported } from "@sbx/journal/Sqlite"
 import { journalContract } from "./contract.ts"
 import { event, stream } from "./laws.ts"
 import { fresh, freshPlace, freshSchema, run, serverUrl } from "./postgresServer.ts"
@@ -87,7 +86,7 @@ describe("Postgres.layer", () => {
       yield* run(place.url, `ALTER TABLE ${place.schema}.meta DROP COLUMN genesis`)
       yield* run(place.url, `UPDATE ${place.schema}.meta SET format = 9`)
       for (const error of [yield* refusal(place), yield* readerRefusal(place)]) {
-        assert.instanceOf(error, JournalFormatUnsupported)
+        assert.instanceOf(error, Journal.JournalFormatUnsupported)
         assert.include(error.message, "its format is 9")
         assert.include(error.message, place.schema)
       }
