@@ -13,9 +13,10 @@ import { TorturePlace } from "./internal/place.ts"
 import { killEngine } from "./killEngine.ts"
 import { killRunner } from "./killRunner.ts"
 import { neighbours } from "./neighbours.ts"
+import { simulation } from "./simulation.ts"
 import { Round, type Torture } from "./Torture.ts"
 
-export const tortures: ReadonlyArray<Torture> = [killRunner, killEngine, neighbours]
+export const tortures: ReadonlyArray<Torture> = [killRunner, killEngine, neighbours, simulation]
 
 /** No torture has that name. */
 export class UnknownTorture extends Schema.TaggedError<UnknownTorture>()("UnknownTorture", {

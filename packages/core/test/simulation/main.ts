@@ -1,7 +1,7 @@
 /**
- * Explores histories of core: `node --conditions=@sbx/source packages/core/test/simulation/main.ts [--seconds N] [--seeds N] [--seed S]
- * [--once] [--plant NAME]
- * [--log]`. With `--seeds 1 --seed S` it repeats one. Exit code 1 when an invariant was violated.
+ * Explores histories of core: `node --conditions=@sbx/source packages/core/test/simulation/main.ts [--seconds N] [--seeds N]
+ * [--seed S] [--once] [--plant NAME] [--json] [--log]`, or `--plants` for the names of the planted bugs. With `--seeds 1 --seed S` it
+ * repeats one. Exit code 1 when an invariant was violated.
  */
 import "effect/schema/SchemaJITCompiler/enable"
 import * as Exploration from "@sbx/sim/Exploration"
@@ -19,9 +19,16 @@ const { values } = parseArgs({
     seed: { type: "string", default: "0" },
     plant: { type: "string" },
     once: { type: "boolean", default: false },
+    plants: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
     log: { type: "boolean", default: false }
   }
 })
+
+if (values.plants) {
+  console.log(Object.keys(Plants.plants).join("\n"))
+  process.exit(0)
+}
 
 const limits = {
   ...(values.seconds === undefined ? {} : { budget: Number(values.seconds) * 1000 }),
@@ -41,5 +48,5 @@ const report = await Effect.runPromise(
     ...(values.log ? { log: (line: string) => console.error(line) } : {})
   })
 )
-console.log(Exploration.describe(report))
+console.log(values.json ? JSON.stringify(report) : Exploration.describe(report))
 process.exitCode = Exploration.isClean(report) ? 0 : 1
