@@ -94,6 +94,7 @@ export const layer: Layer.Layer<Workspaces, CallError, Engine | StateDir | FileS
         host,
         directory,
         lock: `${volumes}/loop.lock`,
+        templates: yield* LoopVolume.makeTemplates,
         obstacle: yield* findObstacle(host, engine.endpoint.address, info)
       }
       return Workspaces.of({
@@ -112,6 +113,7 @@ interface Place {
   readonly host: LoopVolume.Host
   readonly directory: string
   readonly lock: string
+  readonly templates: LoopVolume.Templates
   readonly obstacle: string | undefined
 }
 
@@ -135,7 +137,7 @@ const create = Effect.fnUntraced(function* (
     return yield* makeVolume(place, { name: volume, labels, driverOptions: { type: "tmpfs", device: "tmpfs", o } })
   }
   // A killed shell would leave a losetup that attaches after the caller's clean-up has looked.
-  const device = yield* LoopVolume.attach(place.host, {
+  const device = yield* LoopVolume.attach(place.host, place.templates, {
     image: imageOf(place, volume),
     lock: place.lock,
     limitBytes,

@@ -1,6 +1,6 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Engine } from "@sbx/engine/Engine"
-import { Effect, FileSystem, Layer } from "effect"
+import { Clock, Effect, FileSystem, Layer } from "effect"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Sandboxes } from "../src/Sandboxes.ts"
 import { layerWith, StateDir } from "../src/StateDir.ts"
@@ -121,6 +121,21 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("w
       assert.deepStrictEqual(yield* workspaces.images, [])
       const gone = yield* Effect.flip(engine.inspectVolume(volume))
       assert.strictEqual(gone._tag, "ObjectNotFound")
+    })
+  )
+
+  it.effect("makes the second of a size from the first: a whole file system of its own, with its own owner", () =>
+    Effect.gen(function* () {
+      const { make } = yield* Sandboxes
+      const [first, second] = [yield* make({ disk: "6M" }), yield* make({ disk: "6M" })]
+      yield* first.files.write("mine.txt", "first")
+      assert.deepStrictEqual(yield* second.files.list(), [])
+      const listing = yield* second.execOk(["ls", "-lan"])
+      assert.match(listing.stdout, new RegExp(`drwx------\\s+2 ${second.uid}\\s+${second.uid}`))
+      const time = Number((yield* second.execOk(["stat", "-c", "%Y", "."])).stdout)
+      assert.isBelow(Math.abs((yield* Clock.currentTimeMillis) / 1000 - time), 60)
+      yield* second.files.write("mine.txt", "second")
+      assert.strictEqual(yield* first.files.readString("mine.txt"), "first")
     })
   )
 

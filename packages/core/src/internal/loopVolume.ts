@@ -3,12 +3,16 @@
  * (/sys/block/loopN/loop/backing_file), so that a process without memory can clean up after a dead one.
  */
 import * as fs from "node:fs"
+import * as path from "node:path"
+import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { FileSystem } from "effect/FileSystem"
 import * as Schedule from "effect/Schedule"
+import * as Semaphore from "effect/Semaphore"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import { imageBytes, inodeCount } from "./ext4Size.ts"
+import * as Ext4Template from "./ext4Template.ts"
 import { runScript } from "./hostCommand.ts"
 
 export interface Host {
@@ -28,14 +32,12 @@ export class LoopFailure extends Data.TaggedError("LoopFailure")<{ readonly deta
 
 /**
  * No journal: a sandbox does not outlive a crash of the host, and every lesser crash leaves the kernel's view intact; without
- * it the bytes are exact, mkfs writes next to nothing (16 ms in all) and fsync costs half. Features are named one by one,
- * because sizes are computed and mke2fs.conf differs between distributions. `lost+found` would be the user's first surprise.
- * losetup's own retry after a lost race for a free device sleeps 200 ms, hence the lock.
+ * it the bytes are exact, mkfs writes next to nothing and fsync costs half. Features are named one by one, because sizes are
+ * computed and mke2fs.conf differs between distributions. `lost+found` would be the user's first surprise.
  */
-const attachScript = `set -eu
+const formatScript = `set -eu
 PATH="$PATH:/usr/sbin:/sbin"
 umask 077
-mkdir -p "\${1%/*}"
 truncate -s "$2" "$1"
 mkfs.ext4 -q -F -b 4096 -I 256 -N "$3" -m 0 \\
   -O none,64bit,dir_index,dir_nlink,extent,extra_isize,filetype,flex_bg,huge_file,large_file,metadata_csum,sparse_super \\
@@ -44,35 +46,91 @@ debugfs -w -f - "$1" >/dev/null 2>&1 <<'EOF'
 rmdir lost+found
 set_inode_field <2> mode 040700
 EOF
-exec flock "$5" losetup -f --show "$1"
 `
+
+/** losetup's own retry after a lost race for a free device sleeps 200 ms, hence the lock. */
+const attachScript = `PATH="$PATH:/usr/sbin:/sbin"; umask 077; exec flock "$2" losetup -f --show "$1"`
+
+/** What images look like when they are new, by size: made by the first of each size. */
+export interface Templates {
+  readonly known: Map<string, Ext4Template.Template>
+  /** One image is formatted at a time: others of its size copy it then. */
+  readonly formatting: Semaphore.Semaphore
+}
+
+export const makeTemplates: Effect.Effect<Templates> = Effect.map(Semaphore.make(1), (formatting) => ({
+  known: new Map(),
+  formatting
+}))
+
+/** Of more sizes in one process the oldest is forgotten, and formatted anew when it is asked for. */
+const mostTemplates = 32
+
+export interface ImageRequest {
+  readonly image: string
+  /** File that all processes of this machine lock while they look for a free device. */
+  readonly lock: string
+  readonly limitBytes: number
+  readonly inodes: number
+  readonly uid: number
+}
 
 /** Makes the image and attaches it. Resolves to the loop device. Do not interrupt: the tools would go on. */
 export const attach = Effect.fnUntraced(function* (
   host: Host,
-  options: {
-    readonly image: string
-    /** File that all processes of this machine lock while they look for a free device. */
-    readonly lock: string
-    readonly limitBytes: number
-    readonly inodes: number
-    readonly uid: number
-  }
+  templates: Templates,
+  request: ImageRequest
 ): Effect.fn.Return<string, LoopFailure> {
-  const { image, lock, limitBytes, inodes, uid } = options
-  const result = yield* runScript(host.spawner, attachScript, [
-    image,
-    String(imageBytes(limitBytes, inodes)),
-    String(inodeCount(inodes)),
-    String(uid),
-    lock
-  ])
-  const device = result.stdout.trim()
-  if (result.code !== 0 || !device.startsWith("/dev/loop")) {
-    return yield* new LoopFailure({ detail: result.stderr.trim() || `exit code ${result.code}` })
-  }
+  const { image, lock } = request
+  yield* attempt(() => fs.mkdirSync(path.dirname(image), { recursive: true, mode: 0o700 }))
+  yield* makeImage(host, templates, request)
+  const device = (yield* run(host, attachScript, [image, lock])).trim()
+  if (!device.startsWith("/dev/loop")) return yield* new LoopFailure({ detail: `losetup named no device: ${device}` })
   return device
 })
+
+/** Copied in a millisecond where one of its size was made before; else by mke2fs, which takes several processes and some 20 ms. */
+const makeImage = (host: Host, templates: Templates, request: ImageRequest): Effect.Effect<void, LoopFailure> => {
+  const { known, formatting } = templates
+  const key = `${request.limitBytes}/${request.inodes}`
+  const copied = Effect.gen(function* (): Effect.fn.Return<boolean, LoopFailure> {
+    const template = known.get(key)
+    if (template === undefined) return false
+    const atSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    yield* attempt(() => Ext4Template.write(template, request.image, { uid: request.uid, atSeconds }))
+    return true
+  })
+  const made = Effect.gen(function* (): Effect.fn.Return<void, LoopFailure> {
+    // Another may have made it meanwhile.
+    if (yield* copied) return
+    yield* format(host, request)
+    const template = yield* attempt(() => Ext4Template.read(request.image))
+    const [oldest] = known.keys()
+    if (known.size >= mostTemplates && oldest !== undefined) known.delete(oldest)
+    known.set(key, template)
+  })
+  return Effect.flatMap(copied, (done) => (done ? Effect.void : formatting.withPermit(made)))
+}
+
+const format = (host: Host, { image, limitBytes, inodes, uid }: ImageRequest) =>
+  run(host, formatScript, [image, String(imageBytes(limitBytes, inodes)), String(inodeCount(inodes)), String(uid)])
+
+/** What it printed. */
+const run = Effect.fnUntraced(function* (
+  host: Host,
+  script: string,
+  args: ReadonlyArray<string>
+): Effect.fn.Return<string, LoopFailure> {
+  const { code, stdout, stderr } = yield* runScript(host.spawner, script, args)
+  return code === 0 ? stdout : yield* new LoopFailure({ detail: stderr.trim() || `exit code ${code}` })
+})
+
+/** Synchronous: these take microseconds in the page cache, and many times that through a thread pool. */
+const attempt = <A>(body: () => A): Effect.Effect<A, LoopFailure> =>
+  Effect.try({
+    try: body,
+    catch: (cause) => new LoopFailure({ detail: cause instanceof Error ? cause.message : String(cause) })
+  })
 
 /** The kernel appends this to the path of an image that was unlinked while attached. */
 const deletedSuffix = " (deleted)"
