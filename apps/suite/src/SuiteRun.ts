@@ -6,7 +6,6 @@ import { Environment } from "@sbx/core/Environment"
 import { type RunEvent, RunEvents } from "@sbx/core/RunEvent"
 import * as RunReport from "@sbx/core/RunReport"
 import type { Scenario } from "@sbx/core/Scenario"
-import * as SandboxLabels from "@sbx/core/SandboxLabels"
 import * as ScenarioRunner from "@sbx/core/ScenarioRunner"
 import * as Watchdog from "@sbx/core/Watchdog"
 import { Engine } from "@sbx/engine/Engine"
@@ -14,7 +13,6 @@ import * as EngineCapabilities from "@sbx/engine/EngineCapabilities"
 import { ImageBuilder } from "@sbx/engine/ImageBuilder"
 import { Located } from "@sbx/engine/Located"
 import { Journal } from "@sbx/journal/Journal"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -22,6 +20,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { type Services, sidecarRecipe } from "./Composition.ts"
 import * as Live from "./internal/liveProgress.ts"
+import { probeLabels } from "./internal/probeLabels.ts"
 import { recipeOf } from "./internal/recipeOf.ts"
 import { concurrency } from "./internal/sandboxRoom.ts"
 import { report as reportStep } from "./internal/stepProgress.ts"
@@ -49,10 +48,11 @@ export interface SuiteRunOptions {
 export const execute = Effect.fn("SuiteRun.execute")(function* (folder: RunFolder, options: SuiteRunOptions) {
   const progress = yield* Progress
   yield* describeEngine
-  const owner = yield* guard(folder)
+  yield* guard(folder)
   yield* Recovery.atStart({ directory: options.directory, own: yield* Journal })
   yield* ensureImages(options)
-  const missing = yield* missingCapabilities({ ...options, labels: yield* probeLabels(folder, owner) })
+  const labels = yield* probeLabels({ run: folder.runId, journalPath: folder.journal })
+  const missing = yield* missingCapabilities({ ...options, labels })
   yield* progress.status("")
   yield* folder.started
   return yield* Effect.uninterruptibleMask((restore) =>
@@ -89,24 +89,7 @@ const guard = Effect.fnUntraced(function* (folder: RunFolder) {
       progress.line(`no watchdog: it ${reason}; if this run is killed, \`./sbx reap\` removes what it leaves`)
     )
   )
-  return order.owner
 })
-
-/** Of what belongs to no stream, only to this process: a reconciler that looked for its stream would remove it at once. */
-const probeLabels = ({ journal, runId }: RunFolder, owner: string) =>
-  Effect.map(Clock.currentTimeMillis, (now) =>
-    SandboxLabels.encode({
-      journal: "probe",
-      journalPath: journal,
-      run: runId,
-      stream: "probe/capabilities",
-      intent: 1,
-      epoch: 1,
-      deadline: now,
-      owner,
-      kind: "sidecar"
-    })
-  )
 
 const ensureImages = Effect.fnUntraced(function* ({ scenarios, install }: SuiteRunOptions) {
   const progress = yield* Progress

@@ -10,6 +10,7 @@ import { Command } from "effect/cli"
 import * as Composition from "../Composition.ts"
 import { ExitStatus } from "../ExitStatus.ts"
 import { install, json } from "../internal/flags.ts"
+import { probeLabels } from "../internal/probeLabels.ts"
 import { recipeOf } from "../internal/recipeOf.ts"
 import { report } from "../internal/stepProgress.ts"
 import { Output } from "../Output.ts"
@@ -53,8 +54,9 @@ const diagnose = Effect.fnUntraced(function* (mayInstall: boolean) {
     install: mayInstall,
     onProgress: report(progress)
   })
+  const labels = yield* probeLabels({ run: "doctor", journalPath: "" })
   yield* progress.status("trying what the engine can do")
-  const capabilities = yield* EngineCapabilities.detect({ image: reference })
+  const capabilities = yield* EngineCapabilities.detect({ image: reference, labels })
   yield* progress.status("")
   const { kind, address: endpoint, tries } = located
   return { kind, endpoint, version, tries, capabilities } satisfies Diagnosis
