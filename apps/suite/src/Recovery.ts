@@ -2,10 +2,10 @@
  * What earlier runs left is cleared before anything new is made: objects of dead owners removed, their journals closed, their
  * faults undone. A live neighbour's objects are never touched (the reconciler's rule).
  */
+import { pendingUndos } from "@sbx/chaos/FailureEvent"
 import { Reconciler, type ReconcileReport } from "@sbx/core/Reconciler"
 import type { Journal } from "@sbx/journal/Journal"
 import * as Effect from "effect/Effect"
-import { pendingUndos } from "./internal/pendingUndos.ts"
 import { Progress } from "./Progress.ts"
 
 export interface RecoveryOptions {

@@ -3,9 +3,13 @@
  * undoes the fault, so that any later process can. A stream is closed by `FaultEnded`, unless its undo is still pending.
  */
 import { UndoPlan } from "@sbx/core/UndoPlan"
+import type { PendingUndos } from "@sbx/core/UndoRunner"
 import * as EventFamily from "@sbx/journal/EventFamily"
-import type { Recorded } from "@sbx/journal/Journal"
+import { any, type Recorded } from "@sbx/journal/Journal"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { Evidence, Measurement } from "./Evidence.ts"
 
 /** Every event says when its fact was learnt, milliseconds since 1970. */
@@ -72,10 +76,6 @@ export const pendingFaults = (recorded: Iterable<Recording>): ReadonlyArray<Faul
   return [...pending.values()]
 }
 
-/** The undo plans of {@link pendingFaults}, for reconcile and the watchdog. Running one twice is harmless. */
-export const pendingUndos = (recorded: Iterable<Recording>): ReadonlyArray<UndoPlan> =>
-  pendingFaults(recorded).map((fault) => fault.undo)
-
 /** What a reconciler appends to `failure/<fault id>` once it has run the undo plan. */
 export const undone = (faultId: string, atMillis: number): FailureEvent => ({
   _tag: "FaultReverted",
@@ -83,3 +83,15 @@ export const undone = (faultId: string, atMillis: number): FailureEvent => ({
   atMillis,
   by: "reconciler"
 })
+
+/** The faults of a journal that nobody reverted, for `Reconciler.reconcile` and `Watchdog.main`. Undoing one twice is harmless. */
+export const pendingUndos: PendingUndos = (journal) =>
+  Effect.map(Stream.runCollect(FailureEvents.replay(journal)), (recorded) =>
+    pendingFaults(recorded).map(({ faultId, undo }) => ({
+      id: faultId,
+      plan: undo,
+      record: Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>
+        FailureEvents.append(journal, FailureEvents.stream(faultId), [undone(faultId, atMillis)], { expected: any })
+      )
+    }))
+  )

@@ -4,6 +4,7 @@ import * as Memory from "@sbx/journal/Memory"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
 import type { FailureEvent } from "../src/FailureEvent.ts"
 import * as Failure from "../src/FailureEvent.ts"
 
@@ -25,7 +26,7 @@ const reverted = (faultId: string): FailureEvent => ({ _tag: "FaultReverted", ..
 
 const recorded = (...events: ReadonlyArray<FailureEvent>) => events.map((payload) => ({ payload }))
 
-describe("pendingUndos", () => {
+describe("pendingFaults", () => {
   it("keeps the intents without a revert on record, in order", () => {
     const events = recorded(
       intended("a", ["one"]),
@@ -37,14 +38,14 @@ describe("pendingUndos", () => {
       reverted("c")
     )
     assert.deepStrictEqual(
-      Failure.pendingUndos(events).map((plan) => plan.steps.map((step) => step.containerId)),
+      Failure.pendingFaults(events).map(({ undo }) => undo.steps.map((step) => step.containerId)),
       [["one"], ["two", "three"]]
     )
   })
 
   it("has nothing to undo for an irreversible fault, nor after a reconciler's word", () => {
-    assert.deepStrictEqual(Failure.pendingUndos(recorded(intended("a", []))), [])
-    assert.deepStrictEqual(Failure.pendingUndos(recorded(intended("a", ["x"]), Failure.undone("a", 2))), [])
+    assert.deepStrictEqual(Failure.pendingFaults(recorded(intended("a", []))), [])
+    assert.deepStrictEqual(Failure.pendingFaults(recorded(intended("a", ["x"]), Failure.undone("a", 2))), [])
   })
 
   it("ignores events of a newer program", () => {
@@ -55,8 +56,32 @@ describe("pendingUndos", () => {
       schemaVersion: 1,
       payload: {}
     } as const
-    assert.strictEqual(Failure.pendingUndos([...recorded(intended("a", ["x"])), { payload: unknown }]).length, 1)
+    assert.strictEqual(Failure.pendingFaults([...recorded(intended("a", ["x"])), { payload: unknown }]).length, 1)
   })
+})
+
+describe("pendingUndos", () => {
+  it.effect("finds what a journal holds unreverted, and records that it is undone", () =>
+    Effect.gen(function* () {
+      const journal = yield* Journals.Journal
+      const append = (faultId: string, ...events: readonly [FailureEvent, ...Array<FailureEvent>]) =>
+        Failure.FailureEvents.append(journal, Failure.FailureEvents.stream(faultId), events, {
+          expected: Journals.noStream
+        })
+      yield* append("a", intended("a", ["one"]), { _tag: "FaultInjected", ...at("a") })
+      yield* append("b", intended("b", ["two"]), reverted("b"))
+      const [pending, ...more] = yield* Failure.pendingUndos(journal)
+      assert.isEmpty(more)
+      assert.strictEqual(pending?.id, "a")
+      assert.isDefined(pending)
+      assert.deepStrictEqual(pending.plan.steps, [{ _tag: "RemoveContainer", containerId: "one" }])
+      yield* TestClock.adjust(7)
+      yield* pending.record
+      assert.deepStrictEqual(yield* Failure.pendingUndos(journal), [])
+      const events = yield* Stream.runCollect(Failure.FailureEvents.read(journal, Failure.FailureEvents.stream("a")))
+      assert.deepStrictEqual(events.at(-1)?.payload, Failure.undone("a", 7))
+    }).pipe(Effect.provide(Memory.layer))
+  )
 })
 
 describe("FailureEvents", () => {
