@@ -27,8 +27,10 @@ export const SchemaName = Schema.String.pipe(
 
 export interface ReaderOptions extends Pick<
   Config,
-  "url" | "host" | "port" | "path" | "database" | "username" | "password" | "ssl" | "connectTimeout" | "maxConnections"
+  "url" | "host" | "port" | "path" | "database" | "username" | "password" | "ssl" | "connectTimeout"
 > {
+  /** Sessions at most, default 10: one for writing, one that listens, the others for reads, of which there is always one. */
+  readonly maxConnections?: number
   /** The schema that holds the journal and nothing else. Default `sbx_journal`. A malformed name is a defect. */
   readonly schema?: string
   /** How long reads and subscriptions wait for a server that went away before they fail. Default 30 seconds. */

@@ -4,7 +4,7 @@ import * as Journal from "@sbx/journal/Journal"
 import * as Postgres from "@sbx/journal/Postgres"
 import { journalContract } from "./contract.ts"
 import { event, stream } from "./laws.ts"
-import { fresh, freshPlace, freshSchema, run, serverUrl } from "./postgresServer.ts"
+import { awaitRow, fresh, freshPlace, freshSchema, run, serverUrl, sessions } from "./postgresServer.ts"
 
 journalContract("Postgres", fresh, { runs: 3 })
 
@@ -164,6 +164,62 @@ describe("Postgres.layer", () => {
           assert.deepStrictEqual(yield* append, { first: 2, last: 2, version: 2, deduplicated: false })
         })
       )
+    })
+  )
+
+  it.live("appends while every session for reads waits in the server", () =>
+    Effect.gen(function* () {
+      const place = yield* freshPlace
+      const { schema, url } = place
+      yield* withJournal(place, (journal) => journal.append(a, [event(1)], { expected: Journal.any }))
+      const role = yield* freshRole(url)
+      // Whoever but the superuser reads an event waits for a lock that the test holds; adding events needs none.
+      for (const statement of [
+        `GRANT USAGE ON SCHEMA ${schema} TO ${role}`,
+        `GRANT ALL ON ALL TABLES IN SCHEMA ${schema} TO ${role}`,
+        `CREATE FUNCTION ${schema}.stall() RETURNS boolean LANGUAGE plpgsql AS
+         $$ BEGIN PERFORM pg_advisory_xact_lock_shared(hashtext('${schema}')); RETURN true; END $$`,
+        `ALTER TABLE ${schema}.events ENABLE ROW LEVEL SECURITY`,
+        `CREATE POLICY adding ON ${schema}.events FOR INSERT WITH CHECK (true)`,
+        `CREATE POLICY reading ON ${schema}.events FOR SELECT USING (${schema}.stall())`
+      ]) {
+        yield* run(url, statement)
+      }
+      const reads = yield* withJournal({ ...place, username: role, maxConnections: 4 }, (journal) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const holder = yield* Effect.flatMap(sessions(url), (pool) => pool.reserve)
+            yield* holder.query(`SELECT pg_advisory_lock(hashtext('${schema}'))`)
+            const reading = yield* Effect.forkChild(
+              Effect.all(
+                Array.from({ length: 8 }, () => Stream.runCollect(journal.read(a))),
+                { concurrency: "unbounded" }
+              )
+            )
+            yield* awaitRow(
+              url,
+              `SELECT 1 FROM pg_stat_activity WHERE usename = '${role}' AND wait_event = 'advisory' HAVING count(*) >= 2`
+            )
+            const appended = yield* journal.append(a, [event(2)], { expected: Journal.exact(1) })
+            assert.strictEqual(appended.last, 2)
+            yield* holder.query(`SELECT pg_advisory_unlock(hashtext('${schema}'))`)
+            return yield* Fiber.join(reading)
+          })
+        )
+      )
+      assert.isTrue(reads.every((events) => events[0]?.position === 1))
+      yield* run(url, `DROP OWNED BY ${role}`)
+    })
+  )
+
+  it.live("creates its tables in a schema that is there, without the right to create one", () =>
+    Effect.gen(function* () {
+      const place = yield* freshPlace
+      const role = yield* freshRole(place.url)
+      yield* run(place.url, `CREATE SCHEMA ${place.schema} AUTHORIZATION ${role}`)
+      const append = (journal: Service) => journal.append(a, [event(1)], { expected: Journal.noStream })
+      assert.strictEqual((yield* withJournal({ ...place, username: role }, append)).last, 1)
+      yield* run(place.url, `DROP OWNED BY ${role} CASCADE`)
     })
   )
 

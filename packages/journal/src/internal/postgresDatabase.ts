@@ -1,11 +1,17 @@
-/** Adapter (@effect/sql-pg): a pool of sessions to one schema, set up for a journal, and transactions on it. */
-import type { PgConnection } from "@effect/sql-pg/PgConnection"
+/**
+ * Adapter (@effect/sql-pg): sessions to one schema, set up for a journal, and transactions on it. The writer has a
+ * session of its own, and so has the listener: reads, however many and slow, never keep an append waiting for one.
+ */
+import type { Config, PgConnection } from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
 import { Effect, Redacted, Scope } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 
 export interface Database {
+  /** For reads. */
   readonly pool: PgPool.PgPool
+  /** How a session is opened. */
+  readonly session: Config
   /** Name of the schema. */
   readonly name: string
   /** The schema as it is written in SQL. */
@@ -14,11 +20,13 @@ export interface Database {
   readonly path: string
 }
 
-/**
- * One for the writer, one for the listener, one for reads; opened at once. A pool that grows leaves those who wait for a
- * new session without it when the one who asked for it first is interrupted: seen as appends that never ended.
- */
-const fewestConnections = 3
+export interface WriterDatabase extends Database {
+  /** One session: transactions of a journal follow one another. It is replaced when it breaks. */
+  readonly writer: PgPool.PgPool
+}
+
+/** Besides those for reads: the writer's and the listener's. */
+const ownSessions = 2
 
 /**
  * Session settings. A COMMIT is acknowledged when it is durable, whatever the role's default says. A writer that is
@@ -26,7 +34,7 @@ const fewestConnections = 3
  * through the indexes also while the tables are small: a plan made then would be kept while they grow. That makes plans
  * without an index look so dear that they would be compiled, for a second each.
  */
-const session = {
+const settings = {
   synchronous_commit: "on",
   default_transaction_isolation: "read committed",
   idle_in_transaction_session_timeout: "10s",
@@ -38,18 +46,28 @@ const session = {
 /** One event in one message: as large as PostgreSQL's largest text. */
 const maxMessageSize = 2 ** 30
 
-export const openDatabase = (options: PgPool.Config, name: string): Effect.Effect<Database, SqlError, Scope.Scope> =>
-  Effect.map(
-    PgPool.make({
-      applicationName: "@sbx/journal",
-      keepAlive: "30 seconds",
-      maxMessageSize,
-      ...options,
-      minConnections: fewestConnections,
-      maxConnections: Math.max(options.maxConnections ?? 10, fewestConnections),
-      startupParameters: { ...session, ...options.startupParameters }
-    }),
-    (pool) => ({ pool, name, schema: `"${name}"`, path: locate(options, name) })
+export const openDatabase = (options: PgPool.Config, name: string): Effect.Effect<Database, SqlError, Scope.Scope> => {
+  const session = {
+    applicationName: "@sbx/journal",
+    keepAlive: "30 seconds",
+    maxMessageSize,
+    ...options,
+    startupParameters: { ...settings, ...options.startupParameters }
+  } as const
+  const maxConnections = Math.max(1, (options.maxConnections ?? 10) - ownSessions)
+  return Effect.map(PgPool.make({ ...session, minConnections: 1, maxConnections }), (pool) => {
+    return { pool, session, name, schema: `"${name}"`, path: locate(options, name) }
+  })
+}
+
+export const openWriterDatabase = (
+  options: PgPool.Config,
+  name: string
+): Effect.Effect<WriterDatabase, SqlError, Scope.Scope> =>
+  Effect.flatMap(openDatabase(options, name), (database) =>
+    Effect.map(PgPool.make({ ...database.session, minConnections: 1, maxConnections: 1 }), (writer) => {
+      return { ...database, writer }
+    })
   )
 
 /** `host/database#schema`; what a URL does not tell stays out. */
@@ -63,7 +81,7 @@ export const locate = (options: PgPool.Config, name: string): string => {
 
 /** Runs `use` between `begin` and ROLLBACK or whatever `use` ends the transaction with; the session is clean afterwards. */
 export const inTransaction = <A, E>(
-  { pool }: Database,
+  pool: PgPool.PgPool,
   use: (connection: PgConnection) => Effect.Effect<A, E>,
   begin = "BEGIN"
 ): Effect.Effect<A, E | SqlError> =>

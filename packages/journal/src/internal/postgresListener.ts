@@ -2,6 +2,7 @@
  * Adapter (@effect/sql-pg): wakes subscribers when another process has committed. A notification says only "look": what
  * is read comes from the tables, so a lost one costs at most the time to the next look, which comes every second anyway.
  */
+import * as PgConnection from "@effect/sql-pg/PgConnection"
 import { Effect, PubSub, Queue, Scope } from "effect"
 import type { Hub } from "./hub.ts"
 import type { Database } from "./postgresDatabase.ts"
@@ -23,9 +24,9 @@ export const watch = (
   )
 
 /** What came between the loss of a session and the next LISTEN was not told: hence one wake-up after each LISTEN. */
-const listenForever = ({ pool, name }: Database, hub: Hub, own: number | undefined) =>
+const listenForever = ({ name, session }: Database, hub: Hub, own: number | undefined) =>
   Effect.gen(function* () {
-    const connection = yield* pool.reserve
+    const connection = yield* PgConnection.make(session)
     const told = yield* connection.listen(channelOf(name))
     yield* PubSub.publish(hub, wake)
     return yield* Queue.take(told).pipe(

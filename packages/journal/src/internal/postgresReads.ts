@@ -49,8 +49,8 @@ export const statements = (schema: string) => ({
 })
 
 /** The life of an opened journal, as its reads see it. */
-export interface Opened {
-  readonly database: Database
+export interface Opened<out D extends Database = Database> {
+  readonly database: D
   readonly meta: Meta
   readonly epoch: number
   /** How long a read waits for a server that went away. */

@@ -7,8 +7,8 @@ import type { SqlError } from "effect/sql/SqlError"
 import { JournalUnavailable } from "../Journal.ts"
 import { journalClosed } from "./hub.ts"
 import { makeJournalId } from "./journalId.ts"
-import type { Database } from "./postgresDatabase.ts"
-import { inTransaction, locate, openDatabase } from "./postgresDatabase.ts"
+import type { Database, WriterDatabase } from "./postgresDatabase.ts"
+import { inTransaction, locate, openDatabase, openWriterDatabase } from "./postgresDatabase.ts"
 import { unavailable } from "./postgresError.ts"
 import type { Opened } from "./postgresReads.ts"
 import { integer, readStorage } from "./postgresReads.ts"
@@ -34,6 +34,7 @@ type Opening<A> = Effect.Effect<A | NewerFormat, JournalUnavailable, Scope.Scope
 export const openWriter = (place: Place): Opening<{ readonly database: Database; readonly storage: Storage }> =>
   opening(
     place,
+    openWriterDatabase,
     startWriter(place.identity),
     ({ database, epoch }) => endWriter(database, epoch),
     (opened) => {
@@ -53,6 +54,7 @@ export const openWriter = (place: Place): Opening<{ readonly database: Database;
 export const openReader = (place: Place): Opening<{ readonly database: Database; readonly storage: ReadStorage }> =>
   opening(
     place,
+    openDatabase,
     startReader,
     () => Effect.void,
     (opened) => ({
@@ -65,32 +67,36 @@ export const openReader = (place: Place): Opening<{ readonly database: Database;
 export const openForVerifying = (place: Place): Opening<{ readonly database: Database; readonly meta: Meta }> =>
   opening(
     place,
+    openDatabase,
     startReader,
     () => Effect.void,
     ({ database, meta }) => ({ database, meta })
   )
 
-type Start = (database: Database) => Effect.Effect<Started | NewerFormat, SqlError | JournalUnavailable>
+type Open<D extends Database> = (options: Config, name: string) => Effect.Effect<D, SqlError, Scope.Scope>
+
+type Start<D extends Database> = (database: D) => Effect.Effect<Started | NewerFormat, SqlError | JournalUnavailable>
 
 interface Started {
   readonly meta: Meta
   readonly epoch: number
 }
 
-const opening = Effect.fnUntraced(function* <A>(
+const opening = Effect.fnUntraced(function* <A, D extends Database>(
   { connection, schema, patience }: Place,
-  start: Start,
-  end: (opened: Opened) => Effect.Effect<void>,
-  make: (opened: Opened) => A
+  open: Open<D>,
+  start: Start<D>,
+  end: (opened: Opened<D>) => Effect.Effect<void>,
+  make: (opened: Opened<D>) => A
 ): Effect.fn.Return<A | NewerFormat, JournalUnavailable, Scope.Scope> {
   const refused = unavailable("open", locate(connection, schema))
   const toRefusal = (error: SqlError | JournalUnavailable) => (error._tag === "SqlError" ? refused(error) : error)
-  const database = yield* Effect.mapError(openDatabase(connection, schema), refused)
+  const database = yield* Effect.mapError(open(connection, schema), refused)
   const started = yield* Effect.mapError(start(database), toRefusal)
   if ("found" in started) return started
   return make(
     yield* Effect.acquireRelease(
-      Effect.sync((): Opened => ({ database, patience, ...started, closed: false })),
+      Effect.sync((): Opened<D> => ({ database, patience, ...started, closed: false })),
       (opened) =>
         Effect.andThen(
           end(opened),
@@ -104,10 +110,10 @@ const opening = Effect.fnUntraced(function* <A>(
 
 /** One transaction: two processes that create the same journal at once wait for each other, then both find it. */
 const startWriter =
-  (identity: Meta | undefined): Start =>
+  (identity: Meta | undefined): Start<WriterDatabase> =>
   (database) =>
     inTransaction(
-      database,
+      database.writer,
       Effect.fnUntraced(function* (connection) {
         const now = yield* Clock.currentTimeMillis
         const self = identity ?? { id: yield* makeJournalId, createdAtMillis: now }
@@ -139,14 +145,14 @@ const startEpoch = (connection: PgConnection, schema: string, now: number) => {
 }
 
 /** A server that is gone must not keep the scope from closing; an epoch without an end reads as a crash. */
-const endWriter = ({ pool, schema }: Database, epoch: number) =>
+const endWriter = ({ schema, writer }: WriterDatabase, epoch: number) =>
   Effect.gen(function* () {
     const now = integer(yield* Clock.currentTimeMillis)
     const end = `UPDATE ${schema}.writers SET ended_at = $1 WHERE epoch = $2`
-    yield* pool.use((connection) => connection.query(end, [now, integer(epoch)]))
+    yield* writer.use((connection) => connection.query(end, [now, integer(epoch)]))
   }).pipe(Effect.interruptible, Effect.timeout("2 seconds"), Effect.ignore)
 
-const startReader: Start = ({ pool, name, schema, path }) =>
+const startReader: Start<Database> = ({ pool, name, schema, path }) =>
   pool.use(
     Effect.fnUntraced(function* (connection) {
       const meta = yield* readMeta(connection, name, path)

@@ -15,7 +15,6 @@ const formatVersion = 1
 // It is updated by every commit, so its page has room for new versions of it (HOT) and is vacuumed early.
 // No foreign keys: they would lock stream rows for every event, and `verify` checks what they would.
 const tables = (schema: string): ReadonlyArray<string> => [
-  `CREATE SCHEMA IF NOT EXISTS ${schema}`,
   `CREATE TABLE ${schema}.meta (
      one boolean PRIMARY KEY CHECK (one),
      format bigint NOT NULL, id text NOT NULL, created_at bigint NOT NULL, algorithm text NOT NULL, genesis text NOT NULL
@@ -99,6 +98,9 @@ export const createTables = Effect.fnUntraced(function* (
   name: string,
   { id, createdAtMillis }: Meta
 ): Effect.fn.Return<Meta, SqlError> {
+  // Not IF NOT EXISTS: that too takes the right to create schemas, which the owner of one that is there may lack.
+  const { rows } = yield* connection.query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", [name])
+  if (rows.length === 0) yield* connection.query(`CREATE SCHEMA "${name}"`, [], false)
   for (const statement of tables(`"${name}"`)) yield* connection.query(statement, [], false)
   yield* connection.query(
     `INSERT INTO "${name}".meta VALUES (true, $1::bigint, $2, $3::bigint, $4, $5)`,

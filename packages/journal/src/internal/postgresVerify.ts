@@ -21,7 +21,7 @@ const snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 export const verifySchema = (database: Database, meta: Meta): Effect.Effect<Verification, JournalUnavailable> =>
   inTransaction(
-    database,
+    database.pool,
     Effect.fnUntraced(function* (connection): Effect.fn.Return<Verification, SqlError> {
       const { schema } = database
       const walk = startWalk(genesisHash(meta.id, meta.createdAtMillis))

@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { categoryOf, type JournalUnavailable } from "../Journal.ts"
 import { isEmpty } from "./draft.ts"
-import type { Database } from "./postgresDatabase.ts"
+import type { WriterDatabase } from "./postgresDatabase.ts"
 import { inTransaction } from "./postgresDatabase.ts"
 import { commitUnavailable, unavailable } from "./postgresError.ts"
 import {
@@ -89,14 +89,14 @@ export const statements = (schema: string): Writes => ({
 export const channelOf = (name: string): string => `${name}_head`
 
 export const runCommit = (
-  database: Database,
+  database: WriterDatabase,
   sql: Writes,
   needs: Needs,
   decide: (lookup: Lookup) => Batch
 ): Effect.Effect<void, JournalUnavailable> => {
   const refused = unavailable("append to", database.path)
   return inTransaction(
-    database,
+    database.writer,
     Effect.fnUntraced(function* (connection): Effect.fn.Return<void, JournalUnavailable> {
       const lookup = yield* Effect.mapError(lockAndLook(connection, sql, needs), refused)
       const batch = yield* Effect.sync(() => decide(lookup))
