@@ -33,7 +33,7 @@ export const history = (makePlant: () => Plant): Effect.Effect<Judgement, unknow
 const unlessStopped = { name: "unless-stopped", maximumRetryCount: 0 } as const
 
 /** Who lives in the engine and is none of ours: nobody may remove it, and what disturbs it has to be undone. */
-const settleStrangers = ({ engine }: Machine) =>
+export const settleStrangers = ({ engine }: Machine) =>
   Effect.gen(function* () {
     const { engine: direct } = engine
     const networkId = yield* direct.createNetwork({ name: "theirs", internal: true, labels: {} })
@@ -58,7 +58,7 @@ const foreignLabels = SandboxLabels.encode({
   kind: "volume"
 })
 
-const judgeStrangers = (machine: Machine, target: Target) =>
+export const judgeStrangers = (machine: Machine, target: Target) =>
   Effect.gen(function* () {
     const { volumes } = machine.engine.view()
     for (const name of ["their-data", "sbx-elsewhere"]) {
@@ -72,7 +72,7 @@ const judgeStrangers = (machine: Machine, target: Target) =>
   }).pipe(Effect.catchTag("ObjectNotFound", () => Effect.sync(() => violate(machine, "the stranger is gone"))))
 
 /** Starts a process of the machine. */
-const start = <A>(
+export const start = <A>(
   machine: Machine,
   name: string,
   plant: Plant,

@@ -5,7 +5,9 @@ import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { pendingUndos } from "./disturbances.ts"
 import { history } from "./history.ts"
+import { lateDisturbance } from "./lateDisturbance.ts"
 import * as Plants from "./plants.ts"
 import { regressionSeeds } from "./regressionSeeds.ts"
 import { replay } from "./replay.ts"
@@ -88,6 +90,18 @@ describe("simulated histories", () => {
         clean(healthy)
       }),
     timeout
+  )
+
+  it.live("undo again what came into effect after its owner's death and its first undo", () =>
+    Effect.gen(function* () {
+      const options = { from: 0, seeds: 10, sometimes: ["latency"], replay }
+      clean(yield* Exploration.explore({ ...options, program: lateDisturbance(pendingUndos) }))
+      // Whoever does not say until when the disturbance may begin has it undone once only.
+      const onceOnly: typeof pendingUndos = (journal) =>
+        Effect.map(pendingUndos(journal), (all) => all.map(({ untilMillis: _until, ...pending }) => pending))
+      const report = yield* Exploration.explore({ ...options, program: lateDisturbance(onceOnly) })
+      assert.isAbove(report.violations.length, 0, Exploration.describe(report))
+    })
   )
 
   it.live(
