@@ -2,7 +2,7 @@
 import type { Figures } from "../Benchmark.ts"
 
 /** Nearest-rank percentile of sorted values; `p` from 0 to 1. */
-export const percentile = (sorted: ReadonlyArray<number>, p: number): number =>
+const percentile = (sorted: ReadonlyArray<number>, p: number): number =>
   sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(p * sorted.length) - 1))] ?? Number.NaN
 
 export const summarise = (values: ReadonlyArray<number>): Figures => {

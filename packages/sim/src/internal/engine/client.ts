@@ -233,7 +233,7 @@ const events =
       )
     )
 
-export const infoOf = (world: World): EngineInfo => ({
+const infoOf = (world: World): EngineInfo => ({
   id: "SIMULATED",
   version: "0.0.0-simulated",
   apiVersion: "1.41",

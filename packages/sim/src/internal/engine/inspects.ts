@@ -14,7 +14,7 @@ import type { Container, World } from "./world.ts"
 import { tick, toMillis } from "./world.ts"
 
 /** In moby's order: what runs is running, even while it is being removed. */
-export const statusOf = (found: Container): ContainerStatus => {
+const statusOf = (found: Container): ContainerStatus => {
   if (isRunning(found)) return found.paused ? "paused" : "running"
   if (found.restarting) return "restarting"
   return found.removing ? "removing" : found.status

@@ -10,7 +10,7 @@ const hostFolder = (world: World, path: string): Tree => {
   return found
 }
 
-export const bindsOf = (container: Container): ReadonlyArray<Mount> =>
+const bindsOf = (container: Container): ReadonlyArray<Mount> =>
   (container.host.binds ?? []).flatMap((text): ReadonlyArray<Mount> => {
     const [source = "", target = "", options = ""] = text.split(":")
     const readOnly = options.split(",").includes("ro")
