@@ -84,14 +84,32 @@ export const undone = (faultId: string, atMillis: number): FailureEvent => ({
   by: "reconciler"
 })
 
+/** How long after its intent an injection that was not seen to end may still take effect: the deadline of a sidecar's create. */
+const lateMillis = 10_000
+
+/** Until when each fault without an outcome may still take effect; nothing of one whose injection was seen to end. */
+const mayStillHappen = (recorded: Iterable<Recording>): ReadonlyMap<string, number> => {
+  const until = new Map<string, number>()
+  for (const { payload } of recorded) {
+    if (payload._tag === "FaultIntended") until.set(payload.faultId, payload.atMillis + lateMillis)
+    else if (payload._tag !== "UnknownEvent") until.delete(payload.faultId)
+  }
+  return until
+}
+
 /** The faults of a journal that nobody reverted, for `Reconciler.reconcile` and `Watchdog.main`. Undoing one twice is harmless. */
 export const pendingUndos: PendingUndos = (journal) =>
-  Effect.map(Stream.runCollect(FailureEvents.replay(journal)), (recorded) =>
-    pendingFaults(recorded).map(({ faultId, undo }) => ({
-      id: faultId,
-      plan: undo,
-      record: Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>
-        FailureEvents.append(journal, FailureEvents.stream(faultId), [undone(faultId, atMillis)], { expected: any })
-      )
-    }))
-  )
+  Effect.map(Stream.runCollect(FailureEvents.replay(journal)), (recorded) => {
+    const until = mayStillHappen(recorded)
+    return pendingFaults(recorded).map(({ faultId, undo }) => {
+      const untilMillis = until.get(faultId)
+      return {
+        id: faultId,
+        plan: undo,
+        ...(untilMillis === undefined ? {} : { untilMillis }),
+        record: Effect.flatMap(Clock.currentTimeMillis, (atMillis) =>
+          FailureEvents.append(journal, FailureEvents.stream(faultId), [undone(faultId, atMillis)], { expected: any })
+        )
+      }
+    })
+  })

@@ -74,12 +74,24 @@ describe("pendingUndos", () => {
       assert.isEmpty(more)
       assert.strictEqual(pending?.id, "a")
       assert.isDefined(pending)
+      assert.isUndefined(pending.untilMillis, "its injection was seen to end")
       assert.deepStrictEqual(pending.plan.steps, [{ _tag: "RemoveContainer", containerId: "one" }])
       yield* TestClock.adjust(7)
       yield* pending.record
       assert.deepStrictEqual(yield* Failure.pendingUndos(journal), [])
       const events = yield* Stream.runCollect(Failure.FailureEvents.read(journal, Failure.FailureEvents.stream("a")))
       assert.deepStrictEqual(events.at(-1)?.payload, Failure.undone("a", 7))
+    }).pipe(Effect.provide(Memory.layer))
+  )
+
+  it.effect("says until when an injection without an outcome may still take effect", () =>
+    Effect.gen(function* () {
+      const journal = yield* Journals.Journal
+      yield* Failure.FailureEvents.append(journal, Failure.FailureEvents.stream("c"), [intended("c", ["three"])], {
+        expected: Journals.noStream
+      })
+      const [pending] = yield* Failure.pendingUndos(journal)
+      assert.strictEqual(pending?.untilMillis, intended("c", ["three"]).atMillis + 10_000)
     }).pipe(Effect.provide(Memory.layer))
   )
 })
