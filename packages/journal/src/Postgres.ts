@@ -35,6 +35,11 @@ export interface ReaderOptions extends Pick<
   readonly schema?: string
   /** How long reads and subscriptions wait for a server that went away before they fail. Default 30 seconds. */
   readonly patience?: Duration.Input
+  /**
+   * How long the server may take over one statement before it counts as gone. Default 60 seconds, twice what the server
+   * lets a statement wait for another writer.
+   */
+  readonly answerWithin?: Duration.Input
   /** Sizes of subscriptions; the defaults suit every use but tests. */
   readonly tuning?: Partial<Tuning>
 }
@@ -46,7 +51,8 @@ export interface WriterOptions extends ReaderOptions {
 
 const placeOf = (options: WriterOptions) =>
   Effect.sync((): Place => {
-    const { schema = "sbx_journal", patience = Duration.seconds(30), identity, ...connection } = options
+    const { schema = "sbx_journal", patience = Duration.seconds(30), identity, ...reach } = options
+    const connection = { answerWithin: Duration.seconds(60), ...reach }
     return { connection, schema: SchemaName.make(schema), patience, identity }
   })
 

@@ -79,6 +79,26 @@ layer(OwnServer.layer, { excludeTestServices: true, timeout: "60 seconds" })("a 
       })
   )
 
+  it.effect("is given up when it does not answer, and new sessions are tried", () =>
+    Effect.gen(function* () {
+      const { url } = yield* OwnServer
+      const journal = yield* open({ url, schema: "frozen", answerWithin: "500 millis" })
+      const append = (n: number) => journal.append(stream("a"), [event(n)], { expected: Journal.exact(n) })
+      yield* append(0)
+      // Every session of this journal there is; those that are opened later answer.
+      const sessionsOfIt = yield* run(url, "SELECT pid FROM pg_stat_activity WHERE application_name = '@sbx/journal'")
+      const pids = sessionsOfIt.map(({ pid }) => Number(pid))
+      assert.isAtLeast(pids.length, 3)
+      const tell = (signal: NodeJS.Signals) => Effect.sync(() => pids.forEach((pid) => process.kill(pid, signal)))
+      yield* Effect.acquireRelease(tell("SIGSTOP"), () => tell("SIGCONT"))
+      const [error, head] = yield* Effect.all([Effect.flip(append(1)), journal.head], { concurrency: 2 })
+      assert.strictEqual(error._tag === "JournalUnavailable" && error.reason, "Unreachable")
+      assert.include(error.message, "did not answer within 500ms")
+      assert.strictEqual(head, 1, "reads are patient")
+      assert.strictEqual((yield* append(1)).last, 2)
+    })
+  )
+
   it.effect("leaves a commit open that waited for a standby: it was written, and a repeat says so", () =>
     Effect.gen(function* () {
       const { url } = yield* OwnServer

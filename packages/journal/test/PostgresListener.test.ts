@@ -16,7 +16,12 @@ const append = (n: number) =>
 const watched = Effect.fnUntraced(function* (keep: "listen" | "look", own?: number) {
   const { url, schema } = yield* freshPlace
   const writer = yield* Layer.build(Postgres.layer({ url, schema }))
-  const place = { connection: { url }, schema, patience: "1 second", identity: undefined } as const
+  const place = {
+    connection: { url, answerWithin: "1 minute" },
+    schema,
+    patience: "1 second",
+    identity: undefined
+  } as const
   const opened = yield* openReader(place)
   if ("found" in opened) return yield* Effect.die("a newer format")
   const { database, storage } = opened

@@ -4,14 +4,16 @@
  */
 import type { Config, PgConnection } from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
-import { Effect, Redacted, Scope } from "effect"
-import type { SqlError } from "effect/sql/SqlError"
+import { Duration, Effect, Redacted, Scope } from "effect"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
 
 export interface Database {
   /** For reads. */
   readonly pool: PgPool.PgPool
   /** How a session is opened. */
   readonly session: Config
+  /** How long the server may take over one statement before it counts as gone. */
+  readonly answerWithin: Duration.Duration
   /** Name of the schema. */
   readonly name: string
   /** The schema as it is written in SQL. */
@@ -46,7 +48,15 @@ const settings = {
 /** One event in one message: as large as PostgreSQL's largest text. */
 const maxMessageSize = 2 ** 30
 
-export const openDatabase = (options: PgPool.Config, name: string): Effect.Effect<Database, SqlError, Scope.Scope> => {
+/** How to reach it, and how long it may take over a statement. */
+export interface Reach extends PgPool.Config {
+  readonly answerWithin: Duration.Input
+}
+
+export const openDatabase = (
+  { answerWithin, ...options }: Reach,
+  name: string
+): Effect.Effect<Database, SqlError, Scope.Scope> => {
   const session = {
     applicationName: "@sbx/journal",
     keepAlive: "30 seconds",
@@ -55,13 +65,14 @@ export const openDatabase = (options: PgPool.Config, name: string): Effect.Effec
     startupParameters: { ...settings, ...options.startupParameters }
   } as const
   const maxConnections = Math.max(1, (options.maxConnections ?? 10) - ownSessions)
+  const schema = { name, schema: `"${name}"`, path: locate(options, name) }
   return Effect.map(PgPool.make({ ...session, minConnections: 1, maxConnections }), (pool) => {
-    return { pool, session, name, schema: `"${name}"`, path: locate(options, name) }
+    return { pool, session, answerWithin: Duration.fromInputUnsafe(answerWithin), ...schema }
   })
 }
 
 export const openWriterDatabase = (
-  options: PgPool.Config,
+  options: Reach,
   name: string
 ): Effect.Effect<WriterDatabase, SqlError, Scope.Scope> =>
   Effect.flatMap(openDatabase(options, name), (database) =>
@@ -69,6 +80,21 @@ export const openWriterDatabase = (
       return { ...database, writer }
     })
   )
+
+/** A session's queries. */
+export type Queries = Pick<PgConnection, "query">
+
+/** A server that is frozen, or behind a network that swallows packets, never answers; its session is then given up. */
+export const impatient = (connection: Queries, answerWithin: Duration.Duration): Queries => ({
+  query: (sql, parameters, prepare) =>
+    Effect.timeoutOrElse(connection.query(sql, parameters, prepare), {
+      duration: answerWithin,
+      orElse: () => {
+        const cause = new Error(`the server did not answer within ${Duration.format(answerWithin)}`)
+        return Effect.fail(new SqlError({ reason: new ConnectionError({ cause }) }))
+      }
+    })
+})
 
 /** `host/database#schema`; what a URL does not tell stays out. */
 export const locate = (options: PgPool.Config, name: string): string => {
@@ -82,16 +108,18 @@ export const locate = (options: PgPool.Config, name: string): string => {
 /** Runs `use` between `begin` and ROLLBACK or whatever `use` ends the transaction with; the session is clean afterwards. */
 export const inTransaction = <A, E>(
   pool: PgPool.PgPool,
-  use: (connection: PgConnection) => Effect.Effect<A, E>,
+  answerWithin: Duration.Duration,
+  use: (connection: Queries) => Effect.Effect<A, E>,
   begin = "BEGIN"
 ): Effect.Effect<A, E | SqlError> =>
   Effect.scoped(
-    Effect.flatMap(pool.reserve, (connection) =>
-      Effect.andThen(connection.query(begin), use(connection)).pipe(
+    Effect.flatMap(pool.reserve, (connection) => {
+      const queries = impatient(connection, answerWithin)
+      return Effect.andThen(queries.query(begin), use(queries)).pipe(
         // A session that cannot even roll back is not given to the next one.
         Effect.onError(() =>
-          Effect.catchCause(Effect.asVoid(connection.query("ROLLBACK")), () => pool.invalidate(connection))
+          Effect.catchCause(Effect.asVoid(queries.query("ROLLBACK")), () => pool.invalidate(connection))
         )
       )
-    )
+    })
   )

@@ -8,6 +8,7 @@ import { Duration, Effect, Result, Schedule } from "effect"
 import type { JournalUnavailable, StreamInfo, StreamName } from "../Journal.ts"
 import { journalClosed } from "./hub.ts"
 import type { Database } from "./postgresDatabase.ts"
+import { impatient } from "./postgresDatabase.ts"
 import { unavailable } from "./postgresError.ts"
 import type { Meta } from "./postgresTables.ts"
 import type { CommandKey, CommandRow, CommitRow, ReadStorage, Row } from "./storage.ts"
@@ -72,7 +73,7 @@ export const readStorage = (opened: Opened): ReadStorage => {
       opened.closed
         ? journalClosed("read")
         : database.pool
-            .use((connection) => connection.query(statement, parameters))
+            .use((connection) => impatient(connection, database.answerWithin).query(statement, parameters))
             .pipe(
               Effect.mapError(unavailable("read", database.path)),
               Effect.map((result) => result.rows)

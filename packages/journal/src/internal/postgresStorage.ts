@@ -1,14 +1,12 @@
 /** Adapter (@effect/sql-pg): opens a journal in a PostgreSQL schema for writing or reading. */
-import type { PgConnection } from "@effect/sql-pg/PgConnection"
-import type { Config } from "@effect/sql-pg/PgPool"
 import type { Duration } from "effect"
 import { Clock, Effect, Scope } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { JournalUnavailable } from "../Journal.ts"
 import { journalClosed } from "./hub.ts"
 import { makeJournalId } from "./journalId.ts"
-import type { Database, WriterDatabase } from "./postgresDatabase.ts"
-import { inTransaction, locate, openDatabase, openWriterDatabase } from "./postgresDatabase.ts"
+import type { Database, Queries, Reach, WriterDatabase } from "./postgresDatabase.ts"
+import { impatient, inTransaction, locate, openDatabase, openWriterDatabase } from "./postgresDatabase.ts"
 import { unavailable } from "./postgresError.ts"
 import type { Opened } from "./postgresReads.ts"
 import { integer, readStorage } from "./postgresReads.ts"
@@ -20,7 +18,7 @@ import type { ReadStorage, Storage } from "./storage.ts"
 
 /** Where a journal is, and how to get there. */
 export interface Place {
-  readonly connection: Config
+  readonly connection: Reach
   readonly schema: string
   /** How long a read waits for a server that went away. */
   readonly patience: Duration.Input
@@ -73,7 +71,7 @@ export const openForVerifying = (place: Place): Opening<{ readonly database: Dat
     ({ database, meta }) => ({ database, meta })
   )
 
-type Open<D extends Database> = (options: Config, name: string) => Effect.Effect<D, SqlError, Scope.Scope>
+type Open<D extends Database> = (options: Reach, name: string) => Effect.Effect<D, SqlError, Scope.Scope>
 
 type Start<D extends Database> = (database: D) => Effect.Effect<Started | NewerFormat, SqlError | JournalUnavailable>
 
@@ -114,6 +112,7 @@ const startWriter =
   (database) =>
     inTransaction(
       database.writer,
+      database.answerWithin,
       Effect.fnUntraced(function* (connection) {
         const now = yield* Clock.currentTimeMillis
         const self = identity ?? { id: yield* makeJournalId, createdAtMillis: now }
@@ -133,7 +132,7 @@ const startWriter =
     )
 
 /** Every opening is named in the events it writes: they can be told from another writer's, and from imported ones. */
-const startEpoch = (connection: PgConnection, schema: string, now: number) => {
+const startEpoch = (connection: Queries, schema: string, now: number) => {
   const { host, pid, bootId } = thisProcess()
   const insert = `INSERT INTO ${schema}.writers VALUES (
       1 + greatest((SELECT max(epoch) FROM ${schema}.writers), (SELECT max(epoch) FROM ${schema}.commits), 0),
@@ -152,9 +151,10 @@ const endWriter = ({ schema, writer }: WriterDatabase, epoch: number) =>
     yield* writer.use((connection) => connection.query(end, [now, integer(epoch)]))
   }).pipe(Effect.interruptible, Effect.timeout("2 seconds"), Effect.ignore)
 
-const startReader: Start<Database> = ({ pool, name, schema, path }) =>
+const startReader: Start<Database> = ({ answerWithin, name, path, pool, schema }) =>
   pool.use(
-    Effect.fnUntraced(function* (connection) {
+    Effect.fnUntraced(function* (session) {
+      const connection = impatient(session, answerWithin)
       const meta = yield* readMeta(connection, name, path)
       if (meta === undefined) {
         const detail = "there is no journal in this schema"

@@ -2,11 +2,11 @@
  * Adapter (@effect/sql-pg): the tables of a journal in a schema of their own, and the check that a schema holds a
  * journal of a format we know.
  */
-import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { JournalUnavailable } from "../Journal.ts"
 import { algorithm, genesisHash } from "./hashChain.ts"
+import type { Queries } from "./postgresDatabase.ts"
 
 /** Version of the tables below; a schema with a higher one was written by a newer program and is refused. */
 const formatVersion = 1
@@ -71,7 +71,7 @@ export interface NewerFormat {
 
 /** The journal's own description; undefined when the schema is missing or empty. Refuses another program's schema. */
 export const readMeta = Effect.fnUntraced(function* (
-  connection: PgConnection,
+  connection: Queries,
   name: string,
   path: string
 ): Effect.fn.Return<Meta | NewerFormat | undefined, SqlError | JournalUnavailable> {
@@ -94,7 +94,7 @@ export const readMeta = Effect.fnUntraced(function* (
 
 /** Creates all tables in the transaction of the caller, so that a kill leaves nothing or a whole journal. */
 export const createTables = Effect.fnUntraced(function* (
-  connection: PgConnection,
+  connection: Queries,
   name: string,
   { id, createdAtMillis }: Meta
 ): Effect.fn.Return<Meta, SqlError> {

@@ -1,13 +1,13 @@
 /** Adapter (@effect/sql-pg): walks the commits of a schema in one snapshot and recomputes everything derived. */
-import type { PgConnection, Row as Columns } from "@effect/sql-pg/PgConnection"
-import { Effect } from "effect"
+import type { Row as Columns } from "@effect/sql-pg/PgConnection"
+import { Duration, Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { JournalUnavailable } from "../Journal.ts"
 import type { Verification } from "../Verification.ts"
 import type { Walk } from "./chainWalk.ts"
 import { checkCounts, checkHeads, startWalk, toVerification, walkCommit } from "./chainWalk.ts"
 import { algorithm, genesisHash } from "./hashChain.ts"
-import type { Database } from "./postgresDatabase.ts"
+import type { Database, Queries } from "./postgresDatabase.ts"
 import { inTransaction } from "./postgresDatabase.ts"
 import { unavailable } from "./postgresError.ts"
 import { integer, keyArrays, statements, toCommand, toCommit, toRow, toStreamInfo } from "./postgresReads.ts"
@@ -22,6 +22,8 @@ const snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 export const verifySchema = (database: Database, meta: Meta): Effect.Effect<Verification, JournalUnavailable> =>
   inTransaction(
     database.pool,
+    // Counting takes as long as the journal is large.
+    Duration.infinity,
     Effect.fnUntraced(function* (connection): Effect.fn.Return<Verification, SqlError> {
       const { schema } = database
       const walk = startWalk(genesisHash(meta.id, meta.createdAtMillis))
@@ -36,10 +38,10 @@ export const verifySchema = (database: Database, meta: Meta): Effect.Effect<Veri
     snapshot
   ).pipe(Effect.mapError(unavailable("verify", database.path)))
 
-const one = (connection: PgConnection, sql: string, parameters: ReadonlyArray<unknown> = []) =>
+const one = (connection: Queries, sql: string, parameters: ReadonlyArray<unknown> = []) =>
   Effect.map(connection.query(sql, parameters), ({ rows }): Columns => rows[0] ?? {})
 
-const checkMeta = Effect.fnUntraced(function* (connection: PgConnection, schema: string, walk: Walk) {
+const checkMeta = Effect.fnUntraced(function* (connection: Queries, schema: string, walk: Walk) {
   const kept = yield* one(connection, `SELECT algorithm, genesis FROM ${schema}.meta`)
   if (kept["algorithm"] !== algorithm) {
     walk.problems.push({ fact: `its tables are not those of a journal with ${String(kept["algorithm"])}` })
@@ -49,7 +51,7 @@ const checkMeta = Effect.fnUntraced(function* (connection: PgConnection, schema:
   }
 })
 
-const checkCommits = Effect.fnUntraced(function* (connection: PgConnection, schema: string, walk: Walk) {
+const checkCommits = Effect.fnUntraced(function* (connection: Queries, schema: string, walk: Walk) {
   const sql = statements(schema)
   while (true) {
     const found = yield* connection.query(sql.commits, [integer(walk.commits), integer(commitsPerPage)])
@@ -67,7 +69,7 @@ const checkCommits = Effect.fnUntraced(function* (connection: PgConnection, sche
 })
 
 const checkCommit = Effect.fnUntraced(function* (
-  connection: PgConnection,
+  connection: Queries,
   sql: ReturnType<typeof statements>,
   walk: Walk,
   commit: CommitRow
@@ -84,7 +86,7 @@ const checkCommit = Effect.fnUntraced(function* (
 })
 
 /** The row that writers lock must say what the newest commit says: they go on from it. */
-const checkHead = Effect.fnUntraced(function* (connection: PgConnection, schema: string, walk: Walk) {
+const checkHead = Effect.fnUntraced(function* (connection: Queries, schema: string, walk: Walk) {
   const head = yield* one(connection, `SELECT position, commit_id, hash FROM ${schema}.head`)
   const agrees =
     Number(head["position"]) === walk.head &&

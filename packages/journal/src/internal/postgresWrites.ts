@@ -3,12 +3,12 @@
  * what is committed, and writes everything in one statement. The lock is held until the commit is visible, so positions
  * become visible in their order and without holes, whoever writes and whoever else has a transaction open.
  */
-import type { PgConnection, Row as Columns } from "@effect/sql-pg/PgConnection"
+import type { Row as Columns } from "@effect/sql-pg/PgConnection"
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { categoryOf, type JournalUnavailable } from "../Journal.ts"
 import { isEmpty } from "./draft.ts"
-import type { WriterDatabase } from "./postgresDatabase.ts"
+import type { Queries, WriterDatabase } from "./postgresDatabase.ts"
 import { inTransaction } from "./postgresDatabase.ts"
 import { commitUnavailable, unavailable } from "./postgresError.ts"
 import {
@@ -97,6 +97,7 @@ export const runCommit = (
   const refused = unavailable("append to", database.path)
   return inTransaction(
     database.writer,
+    database.answerWithin,
     Effect.fnUntraced(function* (connection): Effect.fn.Return<void, JournalUnavailable> {
       const lookup = yield* Effect.mapError(lockAndLook(connection, sql, needs), refused)
       const batch = yield* Effect.sync(() => decide(lookup))
@@ -114,7 +115,7 @@ const listOf = (json: unknown): ReadonlyArray<Columns> => (Array.isArray(json) ?
 
 /** Looks again when the lock had to be waited for: then it is ours, and nothing can change any more. */
 const lockAndLook = Effect.fnUntraced(function* (
-  connection: PgConnection,
+  connection: Queries,
   sql: Writes,
   needs: Needs
 ): Effect.fn.Return<Lookup, SqlError> {
@@ -159,7 +160,7 @@ const toLookup = (columns: Columns): Lookup => {
 }
 
 const write = Effect.fnUntraced(function* (
-  connection: PgConnection,
+  connection: Queries,
   sql: Writes,
   name: string,
   batch: Batch
