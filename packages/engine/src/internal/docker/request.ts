@@ -259,14 +259,22 @@ export const bodyOf = (connection: Connection, operation: string, reply: Reply, 
     pace === "live" ? watch(connection, operation) : flow(operation)
   )
 
-/** Decodes JSON text; what does not fit is a protocol error that says where. */
+/**
+ * Decodes JSON text; what does not fit is a protocol error that says where. Not by `Schema.fromJsonString`, which made here would be
+ * another schema, compiled anew, for every answer.
+ */
 export const decodeJson =
   <S extends Schema.ConstraintDecoder<unknown>>(schema: S) =>
-  (operation: string, text: string): Effect.Effect<S["Type"], EngineProtocolError> =>
-    Effect.mapError(
-      Schema.decodeEffect(Schema.fromJsonString(schema))(text),
-      (error) => new EngineProtocolError({ operation, detail: error.message.slice(0, 1_000) })
+  (operation: string, text: string): Effect.Effect<S["Type"], EngineProtocolError> => {
+    const unfit = (cause: unknown) =>
+      new EngineProtocolError({
+        operation,
+        detail: (cause instanceof Error ? cause.message : String(cause)).slice(0, 1_000)
+      })
+    return Effect.flatMap(Effect.try({ try: (): unknown => JSON.parse(text), catch: unfit }), (json) =>
+      Effect.mapError(Schema.decodeUnknownEffect(schema)(json), unfit)
     )
+  }
 
 /** `send` with a decoded answer. */
 export const sendJson = <S extends Schema.ConstraintDecoder<unknown>>(
