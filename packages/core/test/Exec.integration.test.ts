@@ -284,7 +284,8 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("e
     )
   })
 
-  describe("kill ladder", () => {
+  // Each on a sandbox of its own, and two of them wait five seconds: side by side.
+  describe.concurrent("kill ladder", () => {
     const climb = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, seed: number, user?: string) {
       const engine = yield* Engine
       const box = yield* sandbox

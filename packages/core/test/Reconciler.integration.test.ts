@@ -117,7 +117,7 @@ const services = Reconciler.layer.pipe(Layer.provideMerge(sandboxesLayer()))
 
 layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconciler", (it) => {
   it.effect(
-    "removes all that a killed process left, in three rounds, and leaves a live neighbour alone",
+    "removes all that a killed process left, in two rounds, and leaves a live neighbour alone",
     () =>
       Effect.gen(function* () {
         const { reconcile } = yield* Reconciler.Reconciler
@@ -128,7 +128,7 @@ layer(services, { excludeTestServices: true, timeout: "120 seconds" })("reconcil
         const neighbour = yield* owner(`${runs}/neighbour`, 1)
         yield* neighbour.ready
         const neighbours = neighbour.made().map(({ id }) => id)
-        for (const round of [1, 2, 3]) {
+        for (const round of [1, 2]) {
           const victim = yield* owner(`${runs}/run${round}`, 2)
           yield* victim.ready
           const ids = victim.made().map(({ id }) => id)
