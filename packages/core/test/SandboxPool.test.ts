@@ -66,6 +66,28 @@ describe("a sandbox pool", () => {
     )
   })
 
+  it.effect("makes the next ones when those who take are served, or when none is left", () => {
+    const { engine } = engineDouble()
+    const recorded = Effect.flatMap(Journal, (journal) => Stream.runCollect(SandboxEvents.replay(journal)))
+    const last = (facts: ReadonlyArray<{ readonly type: string }>, type: string) =>
+      facts.findLastIndex((fact) => fact.type === type)
+    return Effect.gen(function* () {
+      yield* idle(4)
+      const before = (yield* recorded).length
+      yield* Effect.repeat(take, { times: 2 })
+      yield* idle(4)
+      const burst = (yield* recorded).slice(before)
+      assert.strictEqual(burst.filter(({ type }) => type === "CreateIntended").length, 3)
+      assert.isBelow(
+        last(burst, "Acquired"),
+        burst.findIndex(({ type }) => type === "CreateIntended")
+      )
+      const fibers = yield* Effect.forEach([1, 2, 3, 4, 5, 6], () => Effect.forkScoped(take))
+      yield* Effect.forEach(fibers, (fiber) => Fiber.join(fiber))
+      yield* idle(4)
+    }).pipe(Effect.scoped, Effect.provide(poolLayer(engine, { min: 4 }, { limit: 20 })))
+  })
+
   it.effect("lets waiters in by order of arrival, and a waiter who goes takes nothing with him", () => {
     const { engine } = engineDouble()
     return Effect.gen(function* () {

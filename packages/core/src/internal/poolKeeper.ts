@@ -38,6 +38,8 @@ const adjust = Effect.fnUntraced(function* (stock: Stock) {
     waiters.clear()
   }
   yield* callOff(stock)
+  // Making one keeps this thread and the disk busy: takers go first while there is something to take. The last of them rouses.
+  if (stock.handing > 0 && stock.idle.length > 0) return
   const missing = Math.min(settings.max, Math.max(stock.target, waiters.size)) - stock.idle.length - creations.size
   const allowed = { closed: missing, open: 0, "half-open": Math.min(missing, 1 - creations.size) }[status]
   for (let count = 0; count < allowed; count += 1) {

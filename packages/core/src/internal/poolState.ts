@@ -110,6 +110,8 @@ export interface Stock {
   readonly failures: Array<Cause.Cause<never>>
   readonly total: { created: number; failed: number; acquired: number; expired: number; evicted: number; unfit: number }
   target: number
+  /** Acquisitions that are being recorded. */
+  handing: number
   breaker: Breaker.Breaker
   /** The engine's events are not being heard: an idle one must be looked at before it is given. */
   blind: boolean

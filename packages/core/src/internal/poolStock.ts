@@ -50,6 +50,7 @@ export const make = Effect.fnUntraced(function* (
     failures: [],
     total: { created: 0, failed: 0, acquired: 0, expired: 0, evicted: 0, unfit: 0 },
     target: settings.min,
+    handing: 0,
     breaker: Breaker.closed,
     blind: true,
     closed: false
@@ -126,9 +127,16 @@ const runs = ({ nursery }: Stock, { sandbox }: Idle) =>
 const handOver = Effect.fnUntraced(function* (stock: Stock, item: Idle) {
   yield* ConcurrentClose.add(yield* Effect.scope, (exit) => Scope.close(item.scope, exit))
   stock.total.acquired += 1
-  rouse(stock)
+  stock.handing += 1
   const atMillis = yield* Clock.currentTimeMillis
-  yield* record(item.sandbox, { _tag: "Acquired", atMillis, idleMillis: atMillis - item.sinceMillis })
+  yield* record(item.sandbox, { _tag: "Acquired", atMillis, idleMillis: atMillis - item.sinceMillis }).pipe(
+    Effect.ensuring(
+      Effect.sync(() => {
+        stock.handing -= 1
+        rouse(stock)
+      })
+    )
+  )
   return item.sandbox
 })
 
