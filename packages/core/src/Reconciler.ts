@@ -158,7 +158,7 @@ const round = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReconcileReport, ReconcileError, FileSystem> {
   const { dryRun, own, only } = options
   const { orphans, foreign, streams } = yield* survey(tools, own, only)
-  const settleTools = { ...tools, streams }
+  const settleTools = { ...tools, streams, networks: orphans.filter(({ kind }) => kind === "network") }
   const { deserted, busy } = yield* journalsOf(orphans, options)
   const isMine = ({ journal, journalPath }: SurveyedObject) => journal === own?.id || !busy.has(journalPath)
   // Before the sandboxes whose cgroups they are nested in, which go with their streams.

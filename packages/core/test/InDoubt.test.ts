@@ -5,7 +5,7 @@ import { type ContainerInspect, type ContainerState, Engine, type ExecState } fr
 import { ObjectNotFound } from "@sbx/engine/EngineError"
 import { Journal, noStream } from "@sbx/journal/Journal"
 import * as Memory from "@sbx/journal/Memory"
-import { Effect, Layer, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
 import { isReadonlyArrayNonEmpty } from "effect/Array"
 import { TestClock } from "effect/testing"
 import * as Owner from "../src/Owner.ts"
@@ -34,7 +34,10 @@ const makeWorld = () => {
   const containers = new Map<string, ContainerInspect>()
   const execs = new Map<string, ExecState>()
   const volumes = new Map<string, Readonly<Record<string, string>>>()
+  const networks = new Map<string, Readonly<Record<string, string>>>()
   const removed: Array<string> = []
+  /** Before the workspaces go. */
+  const gate: { pass: Effect.Effect<void> } = { pass: Effect.void }
   const absent = (kind: "container" | "volume" | "exec", id: string) =>
     Effect.fail(new ObjectNotFound({ operation: "inspect", kind, id }))
   const found = (reference: string) =>
@@ -64,7 +67,11 @@ const makeWorld = () => {
       ),
     listVolumes: () =>
       Effect.sync(() => [...volumes.keys()].map(volumeOf).filter(({ labels }) => SandboxLabels.keys.journal in labels)),
-    listNetworks: () => Effect.succeed([]),
+    listNetworks: () =>
+      Effect.sync(() =>
+        [...networks].map(([id, labels]) => ({ id, name: id, driver: "bridge", internal: true, labels }))
+      ),
+    removeNetwork: (id) => Effect.sync(() => (networks.delete(id), void removed.push(id))),
     inspectContainer: (id) =>
       Effect.suspend(() => {
         const one = found(id)
@@ -88,13 +95,17 @@ const makeWorld = () => {
   const workspaces = Layer.mock(Workspaces, {
     diskObstacle: undefined,
     images: Effect.succeed([]),
-    removeAll: (names) => Effect.sync(() => (removed.push(...names), new Map<string, string>()))
+    removeAll: (names) =>
+      Effect.andThen(
+        Effect.suspend(() => (names.length === 0 ? Effect.void : gate.pass)),
+        Effect.sync(() => (removed.push(...names), new Map<string, string>()))
+      )
   })
   const layer = Reconciler.layer.pipe(
     Layer.provide(Layer.mergeAll(engine, workspaces, leases)),
     Layer.provideMerge(Layer.mergeAll(Memory.layer, NodeServices.layer))
   )
-  return { containers, execs, volumes, removed, layer }
+  return { containers, execs, volumes, networks, removed, gate, layer }
 }
 type World = ReturnType<typeof makeWorld>
 
@@ -340,6 +351,26 @@ describe("an exec without an answer", () => {
         assert.notProperty(event, "exitCode")
       }).pipe(Effect.provide(world.layer))
     })
+  })
+})
+
+describe("a network of a dead owner", () => {
+  it.effect("goes as soon as the containers are gone, while the workspaces still take their time", () => {
+    const world = makeWorld()
+    return Effect.gen(function* () {
+      const reached = yield* Deferred.make<void>()
+      const open = yield* Deferred.make<void>()
+      world.gate.pass = Effect.andThen(Deferred.succeed(reached, undefined), Deferred.await(open))
+      world.networks.set("net", { ...(yield* labelsOf), [SandboxLabels.keys.kind]: "network" })
+      const fiber = yield* Effect.forkChild(settled(world, { before: running, state: {} }))
+      yield* Deferred.await(reached)
+      yield* Effect.repeat(Effect.yieldNow, { until: () => world.removed.includes("net") })
+      assert.deepStrictEqual(world.removed, ["sbx-j-a-1", "net"])
+      yield* Deferred.succeed(open, undefined)
+      const report = yield* Fiber.join(fiber)
+      assert.deepStrictEqual(report.failures, [])
+      assert.sameMembers([...report.removed], ["sbx-j-a-1", "sbx-j-a-ws", "net"])
+    }).pipe(Effect.provide(world.layer))
   })
 })
 

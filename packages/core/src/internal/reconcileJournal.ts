@@ -249,7 +249,10 @@ const settleAll = Effect.fnUntraced(function* (
     (found) => tell(found.stream, empty(tools, journal, found), (one) => void emptied.push(one)),
     { ...parallel, discard: true }
   )
-  const left = yield* tools.workspaces.removeAll(emptied.flatMap(({ volume }) => volume ?? []))
+  const [left] = yield* Effect.all(
+    [tools.workspaces.removeAll(emptied.flatMap(({ volume }) => volume ?? [])), removeNetworks(tools, journal.id)],
+    { concurrency: 2 }
+  )
   for (const reason of left.values()) failures.push(reason)
   yield* Effect.forEach(
     emptied.filter(({ volume }) => volume === undefined || !left.has(volume)),
@@ -262,6 +265,14 @@ const settleAll = Effect.fnUntraced(function* (
   )
   return { settled, removed, failures }
 })
+
+/** Nothing is on them any more. What is refused is tried again, and told, with the rest of the objects. */
+const removeNetworks = ({ engine, networks }: SettleTools, journalId: string) =>
+  Effect.forEach(
+    networks.filter(({ journal }) => journal === journalId),
+    ({ id }) => Effect.ignore(engine.removeNetwork(id)),
+    { ...parallel, discard: true }
+  )
 
 /** A journal that this process took over from a dead one may hold streams of that one. */
 export const continueOwn = (

@@ -10,7 +10,7 @@ import { SandboxEvents } from "../SandboxEvent.ts"
 import * as SandboxLabels from "../SandboxLabels.ts"
 import { evolve } from "../SandboxLifecycle.ts"
 import type { LeaseStoreFailed } from "../UidLease.ts"
-import type { SurveyTools } from "./reconcileSurvey.ts"
+import type { SurveyedObject, SurveyTools } from "./reconcileSurvey.ts"
 import { engineLabel } from "./sandboxBirth.ts"
 import * as Recorder from "./sandboxRecorder.ts"
 
@@ -43,6 +43,8 @@ export const load = (
 export interface SettleTools extends SurveyTools {
   /** Streams of the labelled objects that the engine listed, by the objects' names. */
   readonly streams: ReadonlyMap<string, string>
+  /** Those that belong to nobody alive, of any journal. */
+  readonly networks: ReadonlyArray<SurveyedObject>
 }
 
 /** The container that bears the stream's own label; one that merely has its name is somebody else's. */
