@@ -16,7 +16,7 @@ const projects = (shared.test?.projects ?? []).flatMap((project): Array<TestProj
   return [
     {
       ...project,
-      test: { ...test, exclude: alone, fileParallelism: true, maxWorkers: 3, sequence: { groupOrder: 1 } }
+      test: { ...test, exclude: alone, fileParallelism: true, maxWorkers: 2, sequence: { groupOrder: 1 } }
     },
     { ...project, test: { ...test, name: "integration-alone", include: alone, sequence: { groupOrder: 2 } } }
   ]
