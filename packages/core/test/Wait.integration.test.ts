@@ -27,7 +27,7 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("w
       const { make } = yield* Sandboxes
       const box = yield* make({ command: sh("echo hello > index.html; exec httpd -f -p 127.0.0.1:8080 -h .") })
       yield* box.wait(Wait.http(8080, { path: "/index.html" }))
-      const missing = yield* Effect.flip(box.wait(Wait.http(8080, { path: "/nothing" }), { timeout: "500 millis" }))
+      const missing = yield* Effect.flip(box.wait(Wait.http(8080, { path: "/nothing" }), { timeout: "3 seconds" }))
       assert.strictEqual(missing._tag, "WaitTimeout")
       if (missing._tag === "WaitTimeout") assert.include(missing.lastSeen, "status 404")
     })
