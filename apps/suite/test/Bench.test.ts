@@ -3,8 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { any, CommandId, Journal } from "@sbx/journal/Journal"
 import * as Sqlite from "@sbx/journal/Sqlite"
 import * as Verification from "@sbx/journal/Verification"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import { atLeast, atMost, type Benchmark } from "../bench/Benchmark.ts"
 import { benchmarks } from "../bench/Benches.ts"
 import * as BareLoop from "../bench/competitors/bareLoop.ts"
@@ -75,6 +77,22 @@ describe("measuring in turns", () => {
         )
       const exit = yield* Effect.exit(alternate({ ours: bad, theirs: () => Effect.void, rounds: 1, warmUps: 0 }))
       assert.deepStrictEqual([Exit.isFailure(exit), released], [true, 1])
+    })
+  )
+
+  it.live("releases what was made when it is interrupted", () =>
+    Effect.gen(function* () {
+      const made = yield* Deferred.make<void>()
+      let released = 0
+      const slow = () =>
+        Effect.acquireRelease(Effect.void, () => Effect.sync(() => void released++)).pipe(
+          Effect.andThen(Deferred.succeed(made, undefined)),
+          Effect.andThen(Effect.never)
+        )
+      const fiber = yield* Effect.forkChild(alternate({ ours: slow, theirs: slow, rounds: 1, warmUps: 0 }))
+      yield* Deferred.await(made)
+      yield* Fiber.interrupt(fiber)
+      assert.strictEqual(released, 1)
     })
   )
 })

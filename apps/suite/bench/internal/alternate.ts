@@ -15,16 +15,19 @@ export interface Timed {
   readonly theirs: ReadonlyArray<number>
 }
 
-/** Milliseconds that the side takes, without its clean-up. */
-export const time = Effect.fnUntraced(function* <E, R>(side: Side<E, R>, round: number) {
-  const scope = yield* Scope.make()
-  const start = yield* Clock.currentTimeNanos
-  const exit = yield* Effect.exit(Scope.provide(side(round), scope))
-  const end = yield* Clock.currentTimeNanos
-  yield* Scope.close(scope, exit)
-  if (Exit.isFailure(exit)) return yield* Effect.failCause(exit.cause)
-  return Number(end - start) / 1e6
-})
+/** Milliseconds that the side takes, without its clean-up, which an interrupt brings about too. */
+export const time = <E, R>(side: Side<E, R>, round: number) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const start = yield* Clock.currentTimeNanos
+      const exit = yield* Effect.exit(restore(Scope.provide(side(round), scope)))
+      const end = yield* Clock.currentTimeNanos
+      yield* Scope.close(scope, exit)
+      if (Exit.isFailure(exit)) return yield* Effect.failCause(exit.cause)
+      return Number(end - start) / 1e6
+    })
+  )
 
 export const alternate = Effect.fnUntraced(function* <E1, R1, E2, R2>(options: {
   readonly ours: Side<E1, R1>
