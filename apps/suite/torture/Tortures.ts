@@ -1,5 +1,6 @@
 /** All tortures, and running one: bounded rounds, safe to interrupt, every violation with the command that repeats its round. */
 import * as Verdict from "@sbx/core/Verdict"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -10,6 +11,7 @@ import { nearest } from "../src/internal/nearest.ts"
 import { Progress } from "../src/Progress.ts"
 import * as Recovery from "../src/Recovery.ts"
 import { TorturePlace } from "./internal/place.ts"
+import * as Remains from "./internal/remains.ts"
 import { killEngine } from "./killEngine.ts"
 import { killRunner } from "./killRunner.ts"
 import { neighbours } from "./neighbours.ts"
@@ -71,13 +73,13 @@ export const run = Effect.fn("Tortures.run")(function* (options: RunOptions) {
   const services = Composition.recovery({ install: options.install }).pipe(
     Layer.provideMerge(Layer.succeed(TorturePlace, { directory }))
   )
-  const report = yield* torment(options).pipe(Effect.provide(services))
+  const report = yield* torment(options, directory).pipe(Effect.provide(services))
   // What a violation left is its evidence.
   if (report.verdict._tag === "pass") yield* fs.remove(directory, { recursive: true, force: true })
   return report
 })
 
-const torment = Effect.fnUntraced(function* (options: RunOptions) {
+const torment = Effect.fnUntraced(function* (options: RunOptions, directory: string) {
   const { torture, seed, from } = options
   const progress = yield* Progress
   yield* Recovery.atStart({ directory: options.directory })
@@ -97,11 +99,23 @@ const torment = Effect.fnUntraced(function* (options: RunOptions) {
       yield* progress.status(`${torture.name}: looking once more`)
       return yield* settle
     })
-  ).pipe(Effect.onInterrupt(() => Effect.ignore(Recovery.atStart({ directory: options.directory }))))
+  ).pipe(Effect.onInterrupt(() => Effect.ignore(abandon(options, directory, rounds))))
   yield* progress.status("")
   const lacking = torture.conclude(rounds)
   const verdict = Verdict.mergeAll([judge(rounds, lacking), ...later.map((what) => Verdict.fail(what))])
   return { torture: torture.name, seed, asked: options.rounds, rounds, later, lacking, verdict } satisfies Report
+})
+
+/** Watchdogs of the killed have ended by then, or they outlive their purpose and what they hold is evidence. */
+const silentMillis = 30_000
+
+/** An interrupt leaves nothing but the evidence of a violation: the watchdogs of what it killed do their work, and then it is gone. */
+const abandon = Effect.fnUntraced(function* (options: RunOptions, directory: string, rounds: ReadonlyArray<Round>) {
+  const watchdogs = Effect.sync(() => Remains.processesOf(directory))
+  const { left } = yield* Remains.awaitGone(watchdogs, yield* Clock.currentTimeMillis, silentMillis)
+  yield* Recovery.atStart({ directory: options.directory })
+  const held = rounds.every(({ violations }) => violations.length === 0)
+  if (held && left.length === 0) yield* (yield* FileSystem).remove(directory, { recursive: true, force: true })
 })
 
 /** The verdict of all rounds: a violation is a failure, and what no round ever showed leaves it unknown. */
