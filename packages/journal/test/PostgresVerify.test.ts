@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import * as Journal from "@sbx/journal/Journal"
 import * as Postgres from "@sbx/journal/Postgres"
 import { event, stream } from "./laws.ts"
-import { freshPlace, run } from "./postgresServer.ts"
+import { freshPlace, runOn, sessions } from "./postgresServer.ts"
 
 /** A journal of four commits, the last by a second writer: a/1, a/2 and b/1, closing of a, c/1 and d/1 together. */
 const written = Effect.gen(function* () {
@@ -63,12 +63,13 @@ describe("Postgres.verify", () => {
   it.live("finds each of thirteen corruptions", () =>
     Effect.gen(function* () {
       const place = yield* written
+      const pool = yield* sessions(place.url)
       for (const [sql, fact] of corruptions) {
         // Each on its own: what it changes is kept aside and put back.
         const table = /@(\w+)/.exec(sql)?.[1] ?? ""
         const name = `${place.schema}.${table}`
-        yield* run(place.url, `CREATE TABLE ${place.schema}.kept AS SELECT * FROM ${name}`)
-        const done = yield* run(place.url, `${sql.replace(`@${table}`, name)} RETURNING 1`)
+        yield* runOn(pool, `CREATE TABLE ${place.schema}.kept AS SELECT * FROM ${name}`)
+        const done = yield* runOn(pool, `${sql.replace(`@${table}`, name)} RETURNING 1`)
         assert.isNotEmpty(done, `${sql} did something`)
         const { problems, verdict } = yield* Postgres.verify(place)
         assert.strictEqual(verdict, "broken", sql)
@@ -76,9 +77,9 @@ describe("Postgres.verify", () => {
           problems.some((problem) => fact.test(problem.fact)),
           `${sql}: ${JSON.stringify(problems)}`
         )
-        yield* run(place.url, `DELETE FROM ${name}`)
-        yield* run(place.url, `INSERT INTO ${name} OVERRIDING SYSTEM VALUE SELECT * FROM ${place.schema}.kept`)
-        yield* run(place.url, `DROP TABLE ${place.schema}.kept`)
+        yield* runOn(pool, `DELETE FROM ${name}`)
+        yield* runOn(pool, `INSERT INTO ${name} OVERRIDING SYSTEM VALUE SELECT * FROM ${place.schema}.kept`)
+        yield* runOn(pool, `DROP TABLE ${place.schema}.kept`)
       }
       assert.strictEqual((yield* Postgres.verify(place)).verdict, "intact")
     })

@@ -14,15 +14,17 @@ export const serverUrl = Effect.orDie(Effect.flatMap(Config.Redacted("SBX_TEST_P
 export const sessions = (url: Redacted.Redacted) => Effect.orDie(PgPool.make({ url, maxConnections: 4 }))
 
 /** Runs one statement and gives its rows. */
-export const run = (url: Redacted.Redacted, sql: string) =>
-  Effect.scoped(
-    Effect.flatMap(sessions(url), (pool) =>
-      Effect.map(
-        pool.use((connection) => connection.query(sql, [], false)),
-        (result) => result.rows
-      )
+export const runOn = (pool: PgPool.PgPool, sql: string) =>
+  Effect.orDie(
+    Effect.map(
+      pool.use((connection) => connection.query(sql, [], false)),
+      (result) => result.rows
     )
-  ).pipe(Effect.orDie)
+  )
+
+/** {@link runOn} a session that is opened for it. */
+export const run = (url: Redacted.Redacted, sql: string) =>
+  Effect.scoped(Effect.flatMap(sessions(url), (pool) => runOn(pool, sql)))
 
 /** A server that is deleted after the tests needs no tidying. */
 const isOurs = Effect.orDie(
