@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { Engine } from "@sbx/engine/Engine"
+import { execWithheld } from "@sbx/engine/EngineError"
 import { Journal } from "@sbx/journal/Journal"
 import * as Memory from "@sbx/journal/Memory"
-import { Effect, Stream } from "effect"
+import { Effect, Exit, Stream } from "effect"
 import { exec } from "../src/internal/execProcess.ts"
 import * as Recorder from "../src/internal/sandboxRecorder.ts"
 import { SandboxEvents } from "../src/SandboxEvent.ts"
@@ -52,15 +54,30 @@ describe("recorder", () => {
     }).pipe(Effect.provide(Memory.layer))
   )
 
-  it.effect("stops a zombie before it calls the engine", () =>
+  it.effect("stops a zombie before it makes a process", () =>
     Effect.gen(function* () {
-      // Any engine call is a defect here.
-      const zombie = yield* contextOn({})
+      let asked = 0
+      const gated: Engine["Service"]["exec"] = (id, { gate = Effect.succeed(true) }) =>
+        Effect.flatMap(gate, (open) => {
+          asked += 1
+          return open ? Effect.die("a process was made") : Effect.fail(execWithheld(id))
+        })
+      const zombie = yield* contextOn({ exec: gated })
       const journal = yield* Journal
       const successor = yield* Recorder.make(journal, zombie.id, yield* load(zombie.id))
       yield* successor.submit({ _tag: "Pause", atMillis: 700 })
       const error = yield* Effect.flip(exec(zombie, ["true"]))
       assert.include(["VersionConflict", "CommandReused"], error._tag)
+      assert.strictEqual(asked, 1)
+    }).pipe(Effect.provide(Memory.layer))
+  )
+
+  it.effect("does not take a process that was made without asking whether its intent is recorded", () =>
+    Effect.gen(function* () {
+      const connection = { execId: "e", output: Stream.empty, writeStdin: () => Effect.void, endStdin: Effect.void }
+      const context = yield* contextOn({ exec: () => Effect.succeed(connection) })
+      const exit = yield* Effect.exit(exec(context, ["true"]))
+      assert.isTrue(Exit.hasDies(exit))
     }).pipe(Effect.provide(Memory.layer))
   )
 })

@@ -110,6 +110,11 @@ export interface ExecSpec {
   readonly privileged?: boolean
   /** Attach a writable standard input; half-closed by `ExecConnection.endStdin`. */
   readonly stdin?: boolean
+  /**
+   * Run once and awaited before a process is made; on false none is, and the exec fails with `EngineConflict`. An engine may prepare
+   * the exec meanwhile, so that what has to be durable first costs no time of its own.
+   */
+  readonly gate?: Effect.Effect<boolean>
 }
 
 export interface OutputFrame {

@@ -136,6 +136,15 @@ export class EngineConflict extends Schema.TaggedError<EngineConflict>()("Engine
   }
 }
 
+/** What an exec fails with whose gate did not open. */
+export const execWithheld = (containerId: string) =>
+  new EngineConflict({
+    operation: "start exec in container",
+    id: containerId,
+    reason: "other",
+    detail: "its caller withheld it"
+  })
+
 export const InvalidReason = Schema.Literals([
   "command-not-found",
   "command-not-executable",

@@ -5,6 +5,7 @@ import type { AppendError } from "@sbx/journal/Journal"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { ExecDefaults } from "../Exec.ts"
 import { CommandNotFound, type ProcessError, SandboxNotRunning } from "../Exec.ts"
@@ -69,8 +70,28 @@ const intend = Effect.fnUntraced(function* (
 export const timeoutMillisOf = (context: SandboxContext, options: ExecOptions) =>
   Duration.toMillis(options.timeout ?? context.execDefaults.timeout)
 
+/** Opens once the intent is recorded; keeps what became of that, and when. */
+const gateOf = <E>(intend: Effect.Effect<unknown, E>) => {
+  let intent: Exit.Exit<unknown, E> | undefined
+  let openedNanos = 0n
+  const gate = Effect.gen(function* () {
+    intent = yield* Effect.exit(intend)
+    openedNanos = yield* Clock.currentTimeNanos
+    return Exit.isSuccess(intent)
+  })
+  /** Why the intent could not be recorded, before whatever the engine says of that. */
+  const settle = <A, E2, R>(started: Effect.Effect<A, E2, R>): Effect.Effect<A, E | E2, R> =>
+    Effect.flatMap(Effect.exit(started), (exit): Effect.Effect<A, E | E2> => {
+      if (intent !== undefined && Exit.isFailure(intent)) return Effect.failCause(intent.cause)
+      if (intent !== undefined || Exit.isFailure(exit)) return exit
+      return Effect.die(new Error("the engine made a process without asking whether it may"))
+    })
+  return { gate, settle, isOpen: () => intent !== undefined && Exit.isSuccess(intent), openedNanos: () => openedNanos }
+}
+
 /**
- * Not interruptible: a start given up half-way may still make a process, which nobody would know to kill. A timeout of zero
+ * Not interruptible: a start given up half-way may still make a process, which nobody would know to kill. The intent is durable
+ * before there is a process; in the meantime the engine prepares the exec, a record of its own that runs nothing. A timeout of zero
  * stands for "none" in the record.
  */
 export const start = Effect.fnUntraced(function* (
@@ -81,25 +102,29 @@ export const start = Effect.fnUntraced(function* (
 ): Effect.fn.Return<StartedExec, ProcessError, Scope.Scope> {
   const execKey = yield* makeId("exe")
   const attempt = intend(context, execKey, argv, options, request.timeoutMillis)
-  yield* attempt.pipe(
-    // What is recorded may lag behind the engine, in both directions: look, then ask once more.
-    Effect.catchTag("LifecycleRejection", () => Effect.andThen(refresh(context), attempt)),
-    Effect.catchTag("LifecycleRejection", (rejection) => notRunning(context, rejection.status))
+  const intent = gateOf(
+    attempt.pipe(
+      // What is recorded may lag behind the engine, in both directions: look, then ask once more.
+      Effect.catchTag("LifecycleRejection", () => Effect.andThen(refresh(context), attempt)),
+      Effect.catchTag("LifecycleRejection", (rejection) => notRunning(context, rejection.status))
+    )
   )
-  const startedNanos = yield* Clock.currentTimeNanos
   const connection = yield* context.engine
     .exec(context.containerId(), {
       argv,
       env: { ...options.env, [markerName]: execKey },
       workingDir: options.cwd ?? context.spec.workingDir,
       user: options.user ?? context.user,
-      stdin: request.stdin
+      stdin: request.stdin,
+      gate: intent.gate
     })
     .pipe(
-      Effect.tapError((error) => failed(context, execKey, error.message)),
-      Effect.catchTag("EngineConflict", (error) => refused(context, error)),
-      Effect.catchTag("InvalidRequest", (error) => invalid(context, argv, error))
+      Effect.tapError((error) => (intent.isOpen() ? failed(context, execKey, error.message) : Effect.void)),
+      Effect.catchTag("EngineConflict", (error) => (intent.isOpen() ? refused(context, error) : Effect.fail(error))),
+      Effect.catchTag("InvalidRequest", (error) => invalid(context, argv, error)),
+      intent.settle
     )
+  const startedNanos = intent.openedNanos()
   const target: KillTarget = {
     containerId: context.containerId(),
     marker: execKey,

@@ -186,6 +186,13 @@ const io: ReadonlyArray<Mutant> = [
     })
   },
   {
+    does: "starts an exec that its caller withholds",
+    law: "makes no process of an exec before its gate has opened, and none if it does not",
+    mutate: ({ exec }) => ({
+      exec: (id, { gate = Effect.void, ...spec }) => Effect.andThen(gate, exec(id, spec))
+    })
+  },
+  {
     does: "calls 127 success",
     law: "reports a command that cannot run by error or by code, never as success",
     mutate: ({ inspectExec }) => ({

@@ -52,6 +52,21 @@ export const ioLaws: Readonly<Record<string, Law>> = {
     else assert.deepInclude(outcome.failure, { _tag: "InvalidRequest", reason: "command-not-found" })
   }),
 
+  "makes no process of an exec before its gate has opened, and none if it does not": Effect.gen(function* () {
+    const { engine, programs } = yield* Fixture
+    const id = yield* running()
+    const before = (yield* engine.topContainer(id)).length
+    let asked = 0
+    const count = Effect.map(engine.topContainer(id), (processes) => void (asked += processes.length))
+    const gate = (open: boolean) => Effect.as(Effect.orDie(count), open)
+    const start = (open: boolean) => Effect.scoped(engine.exec(id, { argv: programs.sleeps, gate: gate(open) }))
+    assert.strictEqual((yield* Effect.flip(start(false)))._tag, "EngineConflict")
+    assert.strictEqual(asked, before)
+    yield* start(true)
+    assert.strictEqual(asked, 2 * before, "asked once, and nothing ran yet")
+    yield* eventually(engine.topContainer(id), (processes) => processes.length === before + 1)
+  }),
+
   "does not know an exec that never was": Effect.gen(function* () {
     const { engine } = yield* Fixture
     assert.deepInclude(yield* Effect.flip(engine.inspectExec("0".repeat(64))), { _tag: "ObjectNotFound", kind: "exec" })

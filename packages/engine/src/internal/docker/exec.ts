@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import type { Duplex } from "node:stream"
 import type { ExecConnection, ExecSpec, ExecState } from "../../Engine.ts"
 import type { CallError } from "../../EngineError.ts"
-import { EngineProtocolError } from "../../EngineError.ts"
+import { EngineProtocolError, execWithheld as withheld } from "../../EngineError.ts"
 import * as OutputDemuxer from "../../OutputDemuxer.ts"
 import type { Connection } from "./connection.ts"
 import { conflict, failure, invalid, notFound, transportError } from "./errors.ts"
@@ -87,8 +87,16 @@ const start = Effect.fnUntraced(function* (connection: Connection, id: string, e
   return reply
 })
 
+/** Creating makes a record in the engine and no process, so that is not held up by the gate, only the start is. */
+const createGated = Effect.fnUntraced(function* (connection: Connection, id: string, spec: ExecSpec) {
+  if (spec.gate === undefined) return yield* create(connection, id, spec)
+  // The gate is awaited in any case: whoever asks must not go on while it is under way.
+  const [created, open] = yield* Effect.all([Effect.exit(create(connection, id, spec)), spec.gate], { concurrency: 2 })
+  return open ? yield* created : yield* withheld(id)
+})
+
 export const exec = Effect.fnUntraced(function* (connection: Connection, id: string, spec: ExecSpec) {
-  const { Id: execId } = yield* create(connection, id, spec)
+  const { Id: execId } = yield* createGated(connection, id, spec)
   const reply = yield* start(connection, id, execId, spec.stdin === true)
   const socket = spec.stdin === true ? reply.upgraded : undefined
   const result: ExecConnection = {

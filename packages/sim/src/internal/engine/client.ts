@@ -1,7 +1,7 @@
 /** The Engine contract as one client of the simulated daemon speaks it. Each method is one call, or as many as the Docker adapter makes. */
 import type { EngineInfo, EngineShape, LabelFilter } from "@sbx/engine/Engine"
 import type { CallError, EngineConflict } from "@sbx/engine/EngineError"
-import { EngineTimeout } from "@sbx/engine/EngineError"
+import { EngineTimeout, execWithheld } from "@sbx/engine/EngineError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -151,6 +151,7 @@ const io = (world: World, client: Client, ask: Ask) =>
   ({
     exec: (id, spec) =>
       Effect.gen(function* () {
+        if (spec.gate !== undefined && !(yield* spec.gate)) return yield* execWithheld(id)
         const connection = yield* openConnection(world, client)
         const execId = yield* ask("create exec", (job) => Execs.create(world, job, id, spec))
         const started = yield* ask("start exec", (job) => Execs.start(world, job, id, execId))
