@@ -81,12 +81,10 @@ export interface Sample {
   readonly least: number
 }
 
-const enough: Sample = { n: 1, least: 1 }
-
-export const atMost = (what: string, measured: number, limit: number, sample: Sample = enough): Target =>
+export const atMost = (what: string, measured: number, limit: number, sample: Sample): Target =>
   judge("at most", what, measured, limit, measured <= limit, sample)
 
-export const atLeast = (what: string, measured: number, limit: number, sample: Sample = enough): Target =>
+export const atLeast = (what: string, measured: number, limit: number, sample: Sample): Target =>
   judge("at least", what, measured, limit, measured >= limit, sample)
 
 const judge = (

@@ -46,8 +46,9 @@ const measure = Effect.fnUntraced(function* (count: number) {
   })
   yield* operate(image, warmUp)
   const readings: Array<readonly [number, number]> = [[0, yield* megabytes]]
-  for (let done = every; done <= count; done += every) {
-    yield* operate(image, every)
+  const step = Math.min(every, count)
+  for (let done = step; done <= count; done += step) {
+    yield* operate(image, step)
     readings.push([done, yield* megabytes])
   }
   const growth = slope(readings) * 1000
@@ -62,7 +63,7 @@ const measure = Effect.fnUntraced(function* (count: number) {
     ],
     targets: [atMost("MB grown per 1,000 operations", growth, limit, { n: count, least: operations })],
     notes: [
-      `${count} operations after ${warmUp} to warm up, ${atOnce} at once, read every ${every}`,
+      `${count} operations after ${warmUp} to warm up, ${atOnce} at once, read every ${step}`,
       `readings in MB: ${readings.map(([, mb]) => mb.toFixed(1)).join(" ")}`
     ]
   }

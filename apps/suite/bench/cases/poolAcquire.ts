@@ -8,7 +8,7 @@ import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { Images } from "../../src/Images.ts"
-import { atMost, type Benchmark } from "../Benchmark.ts"
+import { atMost, type Benchmark, BenchmarkFailed } from "../Benchmark.ts"
 import { failing } from "../internal/failing.ts"
 import { summarise } from "../internal/figures.ts"
 import { succeed } from "./exec.ts"
@@ -23,7 +23,12 @@ const p99Millis = 25
 const warm = Effect.gen(function* () {
   const pool = yield* SandboxPool.SandboxPool
   while (((yield* pool.stats)[0]?.idle ?? 0) < stock) yield* Effect.sleep("20 millis")
-})
+}).pipe(
+  Effect.timeoutOrElse({
+    duration: "2 minutes",
+    orElse: () => Effect.fail(new BenchmarkFailed({ benchmark: name, detail: "the pool did not fill in 2 minutes" }))
+  })
+)
 
 const acquire = Effect.gen(function* () {
   const pool = yield* SandboxPool.SandboxPool

@@ -9,12 +9,17 @@ import { promisify } from "node:util"
 
 const run = promisify(execFile)
 
-/** Attaches one after the other: losetup's own retry after a lost race sleeps 200 ms. */
-const script = `set -eu
+const formatScript = `set -eu
 PATH="$PATH:/usr/sbin:/sbin"
 truncate -s "$2" "$1"
-mkfs.ext4 -q -F -b 4096 -m 0 -N "$3" -O ^has_journal -E "root_owner=$4,lazy_itable_init=0,nodiscard" "$1"
-exec flock "$5" losetup -f --show "$1"
+exec mkfs.ext4 -q -F -b 4096 -m 0 -N "$3" -O ^has_journal -E "root_owner=$4,lazy_itable_init=0,nodiscard" "$1"
+`
+
+/** Attaches one after the other: losetup's own retry after a lost race sleeps 200 ms. */
+const attachScript = `set -eu
+PATH="$PATH:/usr/sbin:/sbin"
+cp --sparse=always "$1" "$2"
+exec flock "$3" losetup -f --show "$2"
 `
 
 export interface RawVolume {
@@ -23,21 +28,30 @@ export interface RawVolume {
   readonly device: string
 }
 
+/** Formats an image once; {@link create} copies it, since ours does not format each of its own either. */
+export const format = async (options: {
+  readonly template: string
+  readonly bytes: number
+  readonly inodes: number
+  /** `uid:gid`. */
+  readonly owner: string
+}): Promise<void> => {
+  const { template, bytes, inodes, owner } = options
+  await run("sh", ["-c", formatScript, "raw", template, String(bytes), String(inodes), owner])
+}
+
 export const create = async (
   docker: Docker,
   options: {
     readonly name: string
     readonly image: string
     readonly lock: string
-    readonly bytes: number
-    readonly inodes: number
-    /** `uid:gid`. */
-    readonly owner: string
+    readonly template: string
     readonly labels: Record<string, string>
   }
 ): Promise<RawVolume> => {
-  const { name, image, lock, bytes, inodes, owner, labels } = options
-  const { stdout } = await run("sh", ["-c", script, "raw", image, String(bytes), String(inodes), owner, lock])
+  const { name, image, lock, template, labels } = options
+  const { stdout } = await run("sh", ["-c", attachScript, "raw", template, image, lock])
   const device = stdout.trim()
   const driver = { type: "ext4", device, o: "nosuid,nodev" }
   await docker.createVolume({ Name: name, Driver: "local", DriverOpts: driver, Labels: labels })

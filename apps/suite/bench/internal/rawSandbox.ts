@@ -22,8 +22,9 @@ export interface RawMaker {
   readonly docker: Raw.RawDocker
   readonly benchmark: string
   readonly body: Raw.Body
-  readonly disk: Disk
   readonly directory: string
+  /** Image of an empty disk, to be copied. */
+  readonly template: string
   readonly labels: Record<string, string>
 }
 
@@ -47,7 +48,9 @@ export const maker = Effect.fnUntraced(function* (benchmark: string, containerId
     owner,
     kind: "sandbox"
   })
-  return { docker, benchmark, body, disk, directory, labels: { ...labels } } satisfies RawMaker
+  const template = `${directory}/${benchmark}.template`
+  yield* Raw.attempt(benchmark, () => RawVolume.format({ template, owner: body.config.User ?? "0:0", ...disk }))
+  return { docker, benchmark, body, directory, template, labels: { ...labels } } satisfies RawMaker
 })
 
 /** Volume, create, start; removed with the scope. Resolves once the engine says it started. */
@@ -57,16 +60,15 @@ export const make = Effect.fnUntraced(function* (maker: RawMaker, name: string) 
 })
 
 /** The volume alone; removed with the scope. */
-export const makeVolume = Effect.fnUntraced(function* (maker: RawMaker, name: string) {
-  const { docker, benchmark, body, disk, directory, labels } = maker
+const makeVolume = Effect.fnUntraced(function* (maker: RawMaker, name: string) {
+  const { docker, benchmark, directory, template, labels } = maker
   const created = Raw.attempt(benchmark, () =>
     RawVolume.create(docker, {
       name,
       image: `${directory}/${name}.img`,
       lock: `${directory}/loop.lock`,
-      owner: body.config.User ?? "0:0",
-      labels: { ...labels, [SandboxLabels.keys.kind]: "volume" },
-      ...disk
+      template,
+      labels: { ...labels, [SandboxLabels.keys.kind]: "volume" }
     })
   )
   return yield* Effect.acquireRelease(created, (volume) =>
@@ -75,7 +77,7 @@ export const makeVolume = Effect.fnUntraced(function* (maker: RawMaker, name: st
 })
 
 /** Create and start on a volume that exists; the container is removed with the scope. */
-export const makeOn = (maker: RawMaker, name: string, volume: string) => {
+const makeOn = (maker: RawMaker, name: string, volume: string) => {
   const { docker, benchmark, body, labels } = maker
   return Effect.acquireRelease(
     Raw.attempt(benchmark, () => Raw.createAndStart(docker, body, { name, volume, labels })),
