@@ -219,6 +219,25 @@ describe("Docker: a dead engine", () => {
     )
   )
 
+  it.effect("keeps no removal waiting behind calls that hang", () =>
+    withProxied(routes, ({ engine, proxy }) =>
+      Effect.gen(function* () {
+        const { injected } = yield* proxy.inject(all("GET", "/containers/json", { kind: "hang" }))
+        const listing = Array.from({ length: 200 }, () => Effect.exit(engine.listContainers({})))
+        const hanging = yield* Effect.forkChild(Effect.all(listing, { concurrency: "unbounded" }))
+        yield* reaches(injected, 64)
+        // No time passes: a removal that waits for one of them waits for ever.
+        const removal = engine.removeContainer("c").pipe(Effect.as("removed"))
+        const outcome = yield* TestClock.withLive(
+          Effect.timeoutOrElse(removal, { duration: "10 seconds", orElse: () => Effect.succeed("waits") })
+        )
+        assert.strictEqual(outcome, "removed")
+        assert.strictEqual(yield* injected, 64)
+        yield* Fiber.interrupt(hanging)
+      })
+    )
+  )
+
   it.effect("is asked by an ordinary call after a second", () =>
     withProxied(routes, ({ engine, proxy }) =>
       Effect.gen(function* () {

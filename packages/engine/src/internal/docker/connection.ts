@@ -47,6 +47,8 @@ export interface Connection {
   readonly dial: Dial
   /** Node's default agent opens as many unix sockets as there are calls. */
   readonly permits: Semaphore.Semaphore
+  /** Of calls that clean up: others that hang, with a sick engine or object, keep none from them. */
+  readonly urgentPermits: Semaphore.Semaphore
   readonly breaker: CircuitBreaker
 }
 
@@ -122,7 +124,8 @@ export const connect = Effect.fnUntraced(function* (endpoint: EngineEndpoint, ve
           ? callback(error, answer)
           : callback(new Error("docker-modem answered with neither response nor socket"), null)
       )) satisfies Dial,
-    permits: Semaphore.makeUnsafe(maxConcurrentCalls)
+    permits: Semaphore.makeUnsafe(maxConcurrentCalls),
+    urgentPermits: Semaphore.makeUnsafe(maxConcurrentCalls)
   }
   const breaker = Breaker.make({
     name: `the engine at ${endpoint.address}`,

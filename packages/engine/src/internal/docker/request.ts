@@ -244,8 +244,8 @@ export const send = (
   // Calls that are long by design, or feed a body, would keep permits from those that they wait for.
   const limit = limitOf(call)
   if (limit === "none" || limit > defaultTimeoutMillis) return repeated
-  const permitted = connection.permits.withPermits(1)(repeated)
-  return isUrgent(call) ? permitted : Effect.andThen(connection.breaker.refuse(call.operation), permitted)
+  if (isUrgent(call)) return connection.urgentPermits.withPermits(1)(repeated)
+  return Effect.andThen(connection.breaker.refuse(call.operation), connection.permits.withPermits(1)(repeated))
 }
 
 /**
