@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { drawing } from "../torture/internal/draw.ts"
 import * as Remains from "../torture/internal/remains.ts"
+import { killEngine, type Outcome, violations } from "../torture/killEngine.ts"
 import { killRunner } from "../torture/killRunner.ts"
 import * as Summary from "../torture/summary.ts"
 import { judge, tortures } from "../torture/Tortures.ts"
@@ -30,6 +32,32 @@ describe("tortures", () => {
     assert.strictEqual(judge(idle, killRunner.conclude(idle))._tag, "unknown")
     assert.strictEqual(judge([], [])._tag, "unknown")
     assert.deepStrictEqual(killRunner.conclude([round()]), [])
+  })
+
+  it("of an engine fail for a run that hangs or dies, for what is left, for a reap that fails and for a lost append", () => {
+    const held: Outcome = {
+      ended: Option.some({ code: 3, signal: null }),
+      log: "output.log",
+      reaped: 0,
+      left: [],
+      evidence: []
+    }
+    assert.deepStrictEqual(violations(held), [])
+    const broken: ReadonlyArray<readonly [Partial<Outcome>, string]> = [
+      [{ ended: Option.none() }, "the run hangs 90 s after the engine's death"],
+      [{ ended: Option.some({ code: 2, signal: null }) }, "the run ended with 2; see output.log"],
+      [{ ended: Option.some({ code: null, signal: "SIGSEGV" }) }, "the run ended with SIGSEGV; see output.log"],
+      [{ reaped: 3 }, "reap ended with 3"],
+      [{ left: ["container a"] }, "left after the engine was back: container a"],
+      [{ evidence: ["an acknowledged append is lost: 9 7"] }, "an acknowledged append is lost: 9 7"]
+    ]
+    for (const [fact, said] of broken) {
+      const found = violations({ ...held, ...fact })
+      assert.deepStrictEqual(found, [said])
+      assert.strictEqual(judge([round({ violations: found })], [])._tag, "fail")
+    }
+    const idle = [round({ figures: { objects: 0 } })]
+    assert.strictEqual(judge(idle, killEngine.conclude(idle))._tag, "unknown")
   })
 
   it("draw the same moments for the same seed and round, and others for others", () => {

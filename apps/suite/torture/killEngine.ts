@@ -5,11 +5,13 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { FileSystem } from "effect/FileSystem"
+import type * as Option from "effect/Option"
 import { drawing } from "./internal/draw.ts"
 import * as Evidence from "./internal/evidence.ts"
 import { failing } from "./internal/failing.ts"
 import * as OwnEngine from "./internal/ownEngine.ts"
 import { TorturePlace } from "./internal/place.ts"
+import type * as Program from "./internal/program.ts"
 import * as Remains from "./internal/remains.ts"
 import * as Victim from "./internal/victim.ts"
 import type { Round, RoundOptions, Torture } from "./Torture.ts"
@@ -36,9 +38,37 @@ const victimOf = (engine: OwnEngine.OwnEngine, folder: string): Victim.VictimOpt
 /** Exit codes by which a run says that it ended by itself: fail, unknown, no engine, or pass when it was done before. */
 const own: ReadonlySet<number | null> = new Set([0, 1, 3, 4])
 
+/** What a round came to. */
+export interface Outcome {
+  /** None when it hung. */
+  readonly ended: Option.Option<Program.Ended>
+  readonly log: string
+  /** Exit code of `reap`. */
+  readonly reaped: number | null
+  readonly left: ReadonlyArray<string>
+  /** What is wrong with the journal. */
+  readonly evidence: ReadonlyArray<string>
+}
+
+const endOf = ({ ended }: Outcome) => (ended._tag === "None" ? "hangs" : (ended.value.code ?? ended.value.signal))
+
+/** Everything that does not hold, in a line each. */
+export const violations = (outcome: Outcome): ReadonlyArray<string> => {
+  const { ended, evidence, left, log, reaped } = outcome
+  return [
+    ...(ended._tag === "None" ? [`the run hangs ${endMillis / 1000} s after the engine's death`] : []),
+    ...(ended._tag === "Some" && !own.has(ended.value.code)
+      ? [`the run ended with ${endOf(outcome)}; see ${log}`]
+      : []),
+    ...(reaped === 0 ? [] : [`reap ended with ${reaped}`]),
+    ...left.map((what) => `left after the engine was back: ${what}`),
+    ...evidence
+  ]
+}
+
 const round = (engine: OwnEngine.OwnEngine, readyMillis: number) =>
   Effect.fnUntraced(function* ({ round, seed }: RoundOptions) {
-    yield* engine.up
+    if (!(yield* engine.answers)) yield* engine.up
     const delay = Math.round(drawing(seed, round)() * (readyMillis + holdMillis))
     const victim = yield* Victim.start(victimOf(engine, `round-${round}`))
     yield* Effect.sleep(delay)
@@ -53,20 +83,14 @@ const round = (engine: OwnEngine.OwnEngine, readyMillis: number) =>
     const gone = yield* Remains.awaitGone(engine.objectsOf(victim.cwd), yield* Clock.currentTimeMillis, limitMillis)
     const path = yield* Evidence.journalOf(victim.cwd)
     const evidence = path === undefined ? { acknowledged: 0, violations: [] } : yield* Evidence.judge(victim.cwd, path)
-    const code = ended._tag === "None" ? "hangs" : (ended.value.code ?? ended.value.signal)
-    const violations = [
-      ...(ended._tag === "None" ? [`the run hangs ${endMillis / 1000} s after the engine's death`] : []),
-      ...(ended._tag === "Some" && !own.has(ended.value.code) ? [`the run ended with ${code}; see ${victim.log}`] : []),
-      ...(reaped.code === 0 ? [] : [`reap ended with ${reaped.code}`]),
-      ...gone.left.map((what) => `left after the engine was back: ${what}`),
-      ...evidence.violations
-    ]
-    if (violations.length === 0) yield* (yield* FileSystem).remove(victim.cwd, { recursive: true, force: true })
+    const outcome = { ended, log: victim.log, reaped: reaped.code, left: gone.left, evidence: evidence.violations }
+    const violated = violations(outcome)
+    if (violated.length === 0) yield* (yield* FileSystem).remove(victim.cwd, { recursive: true, force: true })
     return {
       round,
-      what: `engine killed at ${delay} ms with ${inFlight.length} objects; the run ended with ${code} after ${tookMillis} ms`,
+      what: `engine killed at ${delay} ms with ${inFlight.length} objects; the run ended with ${endOf(outcome)} after ${tookMillis} ms`,
       figures: { objects: inFlight.length, endMillis: tookMillis, acknowledged: evidence.acknowledged },
-      violations
+      violations: violated
     } satisfies Round
   }, failing(name))
 
@@ -74,7 +98,7 @@ const prepare = Effect.gen(function* () {
   const { directory } = yield* TorturePlace
   const engine = yield* OwnEngine.make(name, directory)
   yield* engine.command(["images", "build", "tiny"])
-  const { millis, victim } = yield* Victim.timeToReady(victimOf(engine, "measure"))
+  const { millis, victim } = yield* Victim.timeToReady({ ...victimOf(engine, "measure"), holdMillis: 0 })
   yield* victim.ended
   return { harm: round(engine, millis), settle: Effect.succeed([]) }
 }).pipe(failing(name))

@@ -8,7 +8,7 @@ import * as path from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { address } from "./realEngine.ts"
 
-const attempt = <A>(read: () => A, otherwise: A): A => {
+export const attempt = <A>(read: () => A, otherwise: A): A => {
   try {
     return read()
   } catch {
@@ -17,8 +17,8 @@ const attempt = <A>(read: () => A, otherwise: A): A => {
   }
 }
 
-const text = (file: string): string => attempt(() => readFileSync(file, "latin1"), "")
-const folders = (folder: string): ReadonlyArray<string> =>
+export const text = (file: string): string => attempt(() => readFileSync(file, "latin1"), "")
+export const folders = (folder: string): ReadonlyArray<string> =>
   attempt(() => readdirSync(folder, { withFileTypes: true }), [])
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
@@ -55,7 +55,7 @@ const cgroups = (): ReadonlyArray<string> => {
   return [...new Set(found)]
 }
 
-const loops = (): ReadonlyArray<string> =>
+export const loops = (): ReadonlyArray<string> =>
   folders("/sys/block")
     .concat(attempt(() => readdirSync("/sys/block"), []))
     .filter((name) => name.startsWith("loop"))

@@ -17,6 +17,8 @@ const given = (name: string): string => {
 
 export const address = given("SBX_TEST_ENGINE")
 const image = given("SBX_TEST_IMAGE_TINY")
+/** The engine is sbx's own, so that one more of its kind can be had here. */
+export const isPrivate = process.env["SBX_TEST_ENGINE_KIND"] === "private"
 
 /** The machine's state folder, as in production: uids are leased in one place. */
 export const env = (endpoint = address): Readonly<Record<string, string>> => {

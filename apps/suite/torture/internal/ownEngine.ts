@@ -19,6 +19,8 @@ export interface OwnEngine {
   readonly endpoint: string
   /** Starts it where it does not run; fails when that does not work. */
   readonly up: Effect.Effect<void, TortureFailed>
+  /** Its daemon answers. */
+  readonly answers: Effect.Effect<boolean>
   /** Process id of its daemon; fails when it does not run. */
   readonly daemon: Effect.Effect<number, TortureFailed>
   /** The command line against this engine, to its end. */
@@ -57,6 +59,11 @@ export const make = Effect.fnUntraced(function* (torture: string, directory: str
     env,
     endpoint,
     up,
+    answers: Docker.make({ kind: "private", address: endpoint }).pipe(
+      Effect.flatMap((engine) => engine.ping),
+      Effect.isSuccess,
+      Effect.scoped
+    ),
     command,
     daemon: Effect.try({
       try: () => Number(readFileSync(pidFile, "utf8").trim()),

@@ -3,7 +3,7 @@
  * The command line as a child that can be killed -9: alone or with its whole process group. Ends with the scope at the latest.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { createWriteStream } from "node:fs"
+import { closeSync, openSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import { fileURLToPath } from "node:url"
 
@@ -29,19 +29,20 @@ export interface ProgramOptions {
   readonly log: string
 }
 
+/** The file is the program's own: what it wrote is there once it has ended. */
 const spawned = ({ args, cwd, env, log }: ProgramOptions): ChildProcess => {
-  const child = spawn(process.execPath, ["--conditions=@sbx/source", main, ...args], {
-    cwd,
-    env: { ...process.env, ...env },
-    // A process group of its own, whose id is the child's.
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"]
-  })
-  const file = createWriteStream(log)
-  child.stdout?.pipe(file, { end: false })
-  child.stderr?.pipe(file, { end: false })
-  child.once("close", () => file.end())
-  return child
+  const file = openSync(log, "w")
+  try {
+    return spawn(process.execPath, ["--conditions=@sbx/source", main, ...args], {
+      cwd,
+      env: { ...process.env, ...env },
+      // A process group of its own, whose id is the child's.
+      detached: true,
+      stdio: ["ignore", file, file]
+    })
+  } finally {
+    closeSync(file)
+  }
 }
 
 const signal = (target: number): boolean => {
