@@ -32,17 +32,18 @@ describe("the process", () => {
     const imports = 'import * as Scenario from "@sbx/core/Scenario"\nimport * as Effect from "effect/Effect"\n'
     write("array.ts", `${imports}export default [${good}, { name: "my/b" }]\n`)
     write("twice.ts", `${imports}export default [${good}, ${good}]\n`)
-    const none = await run(["run", "./none.ts"], { cwd })
-    assert.strictEqual(none.code, 2)
-    assert.include(none.stderr, "no default export")
-    const broken = await run(["run", "./broken.ts"], { cwd })
-    assert.strictEqual(broken.code, 2)
-    assert.include(broken.stderr, "Could not load the scenarios of ./broken.ts")
-    const array = await run(["run", "./array.ts"], { cwd })
-    assert.include(array.stderr, "item 1 of its default export is no scenario")
-    const twice = await run(["run", "./twice.ts"], { cwd })
-    assert.strictEqual(twice.code, 2)
-    assert.include(twice.stderr, "two scenarios are called my/a")
+    const refusals = [
+      ["./none.ts", "no default export"],
+      ["./broken.ts", "Could not load the scenarios of ./broken.ts"],
+      ["./array.ts", "item 1 of its default export is no scenario"],
+      ["./twice.ts", "two scenarios are called my/a"]
+    ] as const
+    const refused = refusals.map(async ([file, why]) => {
+      const { code, stderr } = await run(["run", file], { cwd })
+      assert.strictEqual(code, 2, file)
+      assert.include(stderr, why)
+    })
+    await Promise.all(refused)
   })
 })
 
@@ -58,14 +59,15 @@ describeIf(root, "hiding sockets takes root")("without an engine", () => {
 
   it("has nothing to reap where none was ever installed, and makes no state folder", async () => {
     const cwd = directory()
-    const ended = await run(["reap", "--json"], { cwd, before: hideSockets })
+    const [ended, dry] = await Promise.all([
+      run(["reap", "--json"], { cwd, before: hideSockets }),
+      run(["reap", "--dry-run"], { cwd, before: hideSockets })
+    ])
     assert.strictEqual(ended.code, 0, ended.stderr)
     const { dryRun, ...lists } = JSON.parse(ended.stdout)
     assert.isFalse(dryRun)
     assert.lengthOf(Object.keys(lists), 7)
     for (const list of Object.values(lists)) assert.deepStrictEqual(list, [])
-    assert.isFalse(existsSync(path.join(cwd, "state")))
-    const dry = await run(["reap", "--dry-run"], { cwd, before: hideSockets })
     assert.deepInclude(dry, { code: 0, stdout: "0 objects of dead runs\n" })
     assert.isFalse(existsSync(path.join(cwd, "state")))
     assert.notInclude(ended.stderr + dry.stderr, "--no-install")

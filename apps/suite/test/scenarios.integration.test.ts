@@ -34,7 +34,7 @@ const services = Composition.scenarioServices(place).pipe(
 )
 
 layer(services, { excludeTestServices: true, timeout: "60 seconds" })("the suite", (it) => {
-  for (const scenario of catalog) {
+  const judged = (scenario: (typeof catalog)[number]) => {
     const allowed = Duration.toMillis(Duration.fromInputUnsafe(scenario.timeout ?? "30 seconds"))
     it.effect(
       `${scenario.name}: ${scenario.description}`,
@@ -61,6 +61,14 @@ layer(services, { excludeTestServices: true, timeout: "60 seconds" })("the suite
       allowed + 30_000
     )
   }
+
+  // As a run has them: those that measure hold the machine's lock alone.
+  describe("side by side", { concurrent: true }, () => {
+    for (const scenario of catalog.filter(({ exclusive }) => !exclusive)) judged(scenario)
+  })
+  describe("one by one", () => {
+    for (const scenario of catalog.filter(({ exclusive }) => exclusive)) judged(scenario)
+  })
 })
 
 describe("the catalogue", () => {
