@@ -9,13 +9,13 @@ import { Engine } from "@sbx/engine/Engine"
 import { Located } from "@sbx/engine/Located"
 import * as Sqlite from "@sbx/journal/Sqlite"
 import * as Effect from "effect/Effect"
-import { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import { cpus } from "node:os"
 import * as Composition from "../src/Composition.ts"
 import { Images } from "../src/Images.ts"
+import * as benchRemains from "../src/internal/benchRemains.ts"
 import { nearest } from "../src/internal/nearest.ts"
 import { Progress } from "../src/Progress.ts"
 import * as Recovery from "../src/Recovery.ts"
@@ -93,10 +93,7 @@ export interface RunOptions {
 const atOnce = 110
 
 export const run = Effect.fn("Benches.run")(function* (options: RunOptions) {
-  const fs = yield* FileSystem
-  const directory = `${options.directory}/.sbx/bench`
-  yield* fs.makeDirectory(directory, { recursive: true })
-  const place = yield* fs.makeTempDirectoryScoped({ directory, prefix: "bench-" })
+  const place = yield* benchRemains.makePlace(options.directory)
   const journalPath = `${place}/journal.sqlite`
   const settings = Layer.succeed(Environment, { ...defaults, maxConcurrentSandboxes: atOnce })
   const run = `bench_${(yield* Random.nextIntBetween(0, 36 ** 6)).toString(36)}`
@@ -111,6 +108,8 @@ export const run = Effect.fn("Benches.run")(function* (options: RunOptions) {
 const measureAll = Effect.fnUntraced(function* (options: RunOptions) {
   const progress = yield* Progress
   yield* Recovery.atStart({ directory: options.directory })
+  const { failures } = yield* benchRemains.sweep(options.directory)
+  for (const failure of failures) yield* progress.line(`not cleared: ${failure}`)
   // Built before anything is timed.
   yield* (yield* Images).reference("tiny")
   yield* progress.status("waiting for the machine to be free")

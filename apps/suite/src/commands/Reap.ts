@@ -9,6 +9,7 @@ import { FileSystem } from "effect/FileSystem"
 import { Command, Flag } from "effect/cli"
 import * as Composition from "../Composition.ts"
 import { ExitStatus } from "../ExitStatus.ts"
+import * as benchRemains from "../internal/benchRemains.ts"
 import { json } from "../internal/flags.ts"
 import { printable } from "../internal/printable.ts"
 import { report as reportStep } from "../internal/stepProgress.ts"
@@ -63,6 +64,12 @@ const reapAnywhere = Effect.fnUntraced(function* (dryRun: boolean) {
   )
 })
 
+/** After the engine's objects, which hold the devices. */
+const withBenchmarks = Effect.fnUntraced(function* (report: ReconcileReport) {
+  const { removed, failures } = yield* benchRemains.sweep(process.cwd())
+  return { ...report, removed: [...report.removed, ...removed], failures: [...report.failures, ...failures] }
+})
+
 export const reap = Command.make(
   "reap",
   {
@@ -74,7 +81,8 @@ export const reap = Command.make(
     )
   },
   Effect.fnUntraced(function* (input) {
-    const report = yield* reapAnywhere(input.dryRun).pipe(Effect.scoped, Effect.provide(Composition.enginesAsTheyAre))
+    const reaped = yield* reapAnywhere(input.dryRun).pipe(Effect.scoped, Effect.provide(Composition.enginesAsTheyAre))
+    const report = input.dryRun ? reaped : yield* withBenchmarks(reaped)
     const output = yield* Output
     if (input.json) yield* output.json(ReconcileReport, report)
     else yield* output.print(lines(report))
