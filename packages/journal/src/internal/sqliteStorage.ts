@@ -7,6 +7,7 @@ import { makeJournalId } from "./journalId.ts"
 import { attempt, unavailable } from "./sqliteError.ts"
 import { thisProcess } from "./sqliteFile.ts"
 import { prepareReads, readStorage } from "./sqliteReads.ts"
+import { checkpointPages, presizeWal } from "./sqliteWal.ts"
 import type { Meta } from "./sqliteTables.ts"
 import { createTables, formatVersion, migrate, readMeta } from "./sqliteTables.ts"
 import type { Connection, Progress } from "./sqliteWrites.ts"
@@ -61,6 +62,7 @@ const openBox = (path: string, self: Identity, now: number): Box | NewerFormat =
     configure(db)
     const known = meta === undefined ? createTables(db, self.id, self.createdAtMillis) : migrate(db, meta)
     const epoch = startEpoch(db, now)
+    presizeWal(db, path)
     return { path, meta: known, epoch, connection: connect(db), closed: false }
   } catch (cause) {
     if (db.isOpen) db.close()
@@ -71,7 +73,8 @@ const openBox = (path: string, self: Identity, now: number): Box | NewerFormat =
 // FULL syncs the WAL at every commit: an acknowledged event survives a power cut. Group commit pays for it.
 export const configure = (db: DatabaseSync): void => {
   db.exec(
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -65536"
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${checkpointPages};
+     PRAGMA cache_size = -65536`
   )
 }
 
