@@ -5,8 +5,7 @@
  */
 import { Clock, Effect } from "effect"
 import type { JournalUnavailable, StreamName } from "./Journal.ts"
-import { JournalFormatUnsupported } from "./Journal.ts"
-import { JournalLocked } from "./Sqlite.ts"
+import { JournalFormatUnsupported, JournalLocked } from "./Journal.ts"
 import { takeOwnership } from "./internal/ownership.ts"
 import { archiveFile } from "./internal/sqliteArchive.ts"
 import { attempt } from "./internal/sqliteError.ts"

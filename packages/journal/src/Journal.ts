@@ -254,6 +254,21 @@ export class JournalUnavailable extends Schema.TaggedError<JournalUnavailable>()
   }
 }
 
+/** The process that opened the journal last, by its own account. */
+export const Holder = Schema.Struct({ host: Schema.String, pid: Schema.Int, startedAtMillis: Schema.Int })
+
+/** Another writer, in this process or another, holds the journal. */
+export class JournalLocked extends Schema.TaggedError<JournalLocked>()("JournalLocked", {
+  path: Schema.String,
+  /** Absent while the holder has not written its name yet. */
+  holder: Schema.optionalKey(Holder)
+}) {
+  override get message() {
+    const who = this.holder === undefined ? "another writer" : `process ${this.holder.pid} on ${this.holder.host}`
+    return `Could not open the journal ${this.path}: ${who} is writing it.\nRead it with layerReader, or end that process first.`
+  }
+}
+
 /** The file or schema was written by a newer program; nothing in it was touched. */
 export class JournalFormatUnsupported extends Schema.TaggedError<JournalFormatUnsupported>()(
   "JournalFormatUnsupported",

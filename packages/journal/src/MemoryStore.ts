@@ -3,7 +3,8 @@
  * writer at a time included, and misbehaves only by declared {@link StoreFaults}. What is lost in a crash is what was not yet flushed.
  */
 import { Clock, Effect, Layer, PubSub, Scope } from "effect"
-import { Journal, JournalUnavailable } from "./Journal.ts"
+import type { EventUndecodable } from "./EventFamily.ts"
+import { Journal, JournalLocked, JournalUnavailable } from "./Journal.ts"
 import type { Hub, Tuning } from "./internal/hub.ts"
 import { defaults, makeHub } from "./internal/hub.ts"
 import { isEmpty } from "./internal/draft.ts"
@@ -11,9 +12,10 @@ import { makeJournalId } from "./internal/journalId.ts"
 import { makeJournal } from "./internal/makeJournal.ts"
 import type { Tables } from "./internal/memoryStorage.ts"
 import { emptyTables, lookup, openMemoryStorage, write } from "./internal/memoryStorage.ts"
+import { openInline } from "./internal/openInline.ts"
 import type { Batch, Lookup } from "./internal/storage.ts"
 import { makeWriter } from "./internal/writer.ts"
-import { JournalLocked } from "./Sqlite.ts"
+import type { AnyProjection, ProjectionTaken } from "./Projection.ts"
 
 /**
  * What becomes of one commit.
@@ -112,25 +114,39 @@ const healthy: StoreFaults = { commit: () => ({ fate: "done", millis: 0 }) }
 
 /** Writes the store under a new epoch. Its lock is freed when the scope closes, or by `crash`. */
 export const layerOn = (store: MemoryStore, options: StoreOptions = {}): Layer.Layer<Journal, JournalLocked> =>
+  Layer.effect(Journal, Effect.map(openParts(store, options), makeJournal))
+
+export interface InlineOptions extends StoreOptions {
+  /** Projections that are folded in every append's transaction. */
+  readonly inline: ReadonlyArray<AnyProjection>
+}
+
+/** Like {@link layerOn}, with inline projections, brought up to the head before the layer is ready. */
+export const layerWith = (
+  store: MemoryStore,
+  options: InlineOptions
+): Layer.Layer<Journal, JournalLocked | JournalUnavailable | ProjectionTaken | EventUndecodable> =>
   Layer.effect(
     Journal,
-    Effect.gen(function* () {
-      const state = stateOf(store)
-      const { id, createdAtMillis } = state
-      const { hubCapacity, pageSize } = { ...defaults, ...options.tuning }
-      yield* takeOwnership(state)
-      const storage = yield* openMemoryStorage({
-        id,
-        createdAtMillis,
-        epoch: ++state.epoch,
-        tables: () => state.tables,
-        commit: (decide) => commit(state, options.faults ?? healthy, decide)
-      })
-      const hub = yield* makeHub(hubCapacity)
-      const submit = yield* makeWriter(storage, hub)
-      return makeJournal({ storage, hub, pageSize, submit })
-    })
+    Effect.flatMap(openParts(store, options), (parts) => openInline(parts, options.inline))
   )
+
+const openParts = Effect.fnUntraced(function* (store: MemoryStore, { faults = healthy, tuning }: StoreOptions) {
+  const state = stateOf(store)
+  const { id, createdAtMillis } = state
+  const { hubCapacity, pageSize } = { ...defaults, ...tuning }
+  yield* takeOwnership(state)
+  const storage = yield* openMemoryStorage({
+    id,
+    createdAtMillis,
+    epoch: ++state.epoch,
+    tables: () => state.tables,
+    commit: (decide) => commit(state, faults, decide)
+  })
+  const hub = yield* makeHub(hubCapacity)
+  const submit = yield* makeWriter(storage, hub)
+  return { storage, hub, pageSize, submit }
+})
 
 const takeOwnership = (state: State): Effect.Effect<void, JournalLocked, Scope.Scope> => {
   const holder = {}

@@ -2,9 +2,9 @@
  * The journal in one SQLite file: `layer` writes it, one process at a time, every acknowledged append durable;
  * `layerReader` follows it from any other process. Refuses a second writer, a newer format, a path it cannot write.
  */
-import { Duration, Effect, Layer, PubSub, Schema } from "effect"
+import { Duration, Effect, Layer, PubSub } from "effect"
 import type { EventUndecodable } from "./EventFamily.ts"
-import { Journal, JournalFormatUnsupported, JournalUnavailable } from "./Journal.ts"
+import { Holder, Journal, JournalFormatUnsupported, JournalLocked, JournalUnavailable } from "./Journal.ts"
 import type { AnyProjection, ProjectionTaken } from "./Projection.ts"
 import type { Hub, Tuning } from "./internal/hub.ts"
 import { defaults, makeHub } from "./internal/hub.ts"
@@ -16,22 +16,7 @@ import type { Reader } from "./internal/sqliteStorage.ts"
 import { openReader, openWriter, readHolder } from "./internal/sqliteStorage.ts"
 import { makeWriter } from "./internal/writer.ts"
 
-export { JournalFormatUnsupported }
-
-/** The process that opened the journal last, by its own account. */
-export const Holder = Schema.Struct({ host: Schema.String, pid: Schema.Int, startedAtMillis: Schema.Int })
-
-/** Another writer, in this process or another, holds the journal. */
-export class JournalLocked extends Schema.TaggedError<JournalLocked>()("JournalLocked", {
-  path: Schema.String,
-  /** Absent while the holder has not written its name yet. */
-  holder: Schema.optionalKey(Holder)
-}) {
-  override get message() {
-    const who = this.holder === undefined ? "another writer" : `process ${this.holder.pid} on ${this.holder.host}`
-    return `Could not open the journal ${this.path}: ${who} is writing it.\nRead it with layerReader, or end that process first.`
-  }
-}
+export { Holder, JournalFormatUnsupported, JournalLocked }
 
 export interface WriterOptions {
   /** Path of the journal file. Its directory must exist; `<path>.lock`, `-wal` and `-shm` lie beside it. */

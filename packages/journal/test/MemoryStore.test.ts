@@ -3,17 +3,23 @@ import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as Journal from "@sbx/journal/Journal"
 import * as MemoryStore from "@sbx/journal/MemoryStore"
+import type { Fresh } from "./contract.ts"
 import { journalContract } from "./contract.ts"
 import { event, stream } from "./laws.ts"
 
 /** Commits take a turn of their own, so that everything else runs in between. */
 const slow: MemoryStore.StoreFaults = { commit: () => ({ fate: "done", millis: 0.01 }) }
-const fresh = (faults?: MemoryStore.StoreFaults) => (tuning: MemoryStore.StoreOptions["tuning"]) =>
-  Layer.unwrap(
-    Effect.map(MemoryStore.makeStore("/sim/journal"), (store) =>
-      MemoryStore.layerOn(store, { ...(tuning && { tuning }), ...(faults && { faults }) })
+const fresh =
+  (faults?: MemoryStore.StoreFaults): Fresh =>
+  ({ inline, ...tuning }) =>
+    Layer.unwrap(
+      Effect.map(MemoryStore.makeStore("/sim/journal"), (store): Layer.Layer<Journal.Journal, unknown> => {
+        const options = { tuning, ...(faults && { faults }) }
+        return inline === undefined
+          ? MemoryStore.layerOn(store, options)
+          : MemoryStore.layerWith(store, { ...options, inline })
+      })
     )
-  )
 
 journalContract("MemoryStore", fresh(), { runs: 40 })
 journalContract("MemoryStore with slow commits", fresh(slow), { runs: 10 })
