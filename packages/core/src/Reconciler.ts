@@ -178,7 +178,8 @@ const round = Effect.fnUntraced(function* (
   // Also what streams in doubt have by now, such as the container that was to be replaced: it goes, and again if it comes back.
   const objects = orphans.filter(isMine)
   const rest = objects.filter((object) => !sidecars.includes(object))
-  const removed = dryRun ? nothing : yield* removeAll(tools, ofStreams(rest, doubted, false))
+  const sure = ofStreams(rest, doubted, false)
+  const removed = dryRun ? nothing : yield* removeAll(tools, sure, remade(sure, settled))
   const early = dryRun ? nothing : yield* removeAll(tools, ofStreams(rest, doubted, true))
   if (!dryRun) removeCgroups(objects)
   if (!dryRun) yield* tools.leases.recover
@@ -254,8 +255,21 @@ const removeCgroups = (objects: ReadonlyArray<SurveyedObject>) => {
   for (const { kind, id } of objects) if (kind === "container") removeEmptyCgroups(id)
 }
 
+/**
+ * Volumes of containers that no stream accounts for now: an engine that creates one after its volume was removed has made another of
+ * that name, without labels. Once the container is gone, nothing else tells whose that is.
+ */
+const remade = (objects: ReadonlyArray<SurveyedObject>, settled: ReadonlyArray<string>) =>
+  objects
+    .filter(({ kind, role, stream }) => kind === "container" && role === "sandbox" && !settled.includes(stream))
+    .map(({ journal, stream }) => SandboxLabels.volumeName(journal, stream.slice(stream.indexOf("/") + 1)))
+
 /** Containers first: they hold the others. Most of it is gone already, with its stream; absent is success. */
-const removeAll = Effect.fnUntraced(function* (tools: SurveyTools, objects: ReadonlyArray<SurveyedObject>) {
+const removeAll = Effect.fnUntraced(function* (
+  tools: SurveyTools,
+  objects: ReadonlyArray<SurveyedObject>,
+  alsoVolumes: ReadonlyArray<string> = []
+) {
   const names: Array<string> = []
   const failures: Array<string> = []
   const removeEach = (kind: SurveyedObject["kind"], remove: (id: string) => Effect.Effect<void, RemoveError>) =>
@@ -270,8 +284,9 @@ const removeAll = Effect.fnUntraced(function* (tools: SurveyTools, objects: Read
     )
   yield* removeEach("container", tools.engine.removeContainer)
   yield* removeEach("network", tools.engine.removeNetwork)
-  const workspaces = objects.flatMap(({ kind, name }) => (kind === "volume" || kind === "image" ? [name] : []))
+  const known = objects.flatMap(({ kind, name }) => (kind === "volume" || kind === "image" ? [name] : []))
+  const workspaces = [...new Set([...known, ...alsoVolumes])]
   const left = yield* tools.workspaces.removeAll(workspaces)
-  names.push(...workspaces.filter((name) => !left.has(name)))
+  names.push(...known.filter((name) => !left.has(name)))
   return { names, failures: [...failures, ...left.values()] }
 })
