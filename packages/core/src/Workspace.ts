@@ -2,14 +2,15 @@
  * The workspace of a sandbox: a labelled engine volume that can hold so many bytes and inodes and no more.
  * `disk` is an ext4 image on a loop device of the engine's host; `memory` is a tmpfs. Refuses to pass one off as the other.
  */
-import type { VolumeSummary } from "@sbx/engine/Engine"
 import { Engine } from "@sbx/engine/Engine"
 import { type CallError, type EngineConflict, EngineTimeout, type InvalidRequest } from "@sbx/engine/EngineError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import { runScript } from "./internal/hostCommand.ts"
 import * as LoopVolume from "./internal/loopVolume.ts"
@@ -51,6 +52,12 @@ export interface WorkspaceRequest {
   readonly uid: number
 }
 
+/** A workspace whose volume exists. */
+export interface Made {
+  /** Resolves once there is a disk behind the volume: await it before a container is started with it. */
+  readonly ready: Effect.Effect<void, WorkspaceFailed>
+}
+
 /** How long the engine may take to make a volume. */
 export const volumeDeadlineMillis = 10_000
 
@@ -65,11 +72,11 @@ export class Workspaces extends Context.Service<
     /** The kind to use. `auto` is disk where possible, else memory: the only case in which memory stands in for disk. */
     readonly choose: (requested: WorkspaceKind | "auto") => Effect.Effect<WorkspaceKind, WorkspaceUnsupported>
     /**
-     * Not interruptible; ends within 30 s. Not undone on failure: whoever calls removes by name, and after a `CallError` does so
+     * Not interruptible; ends within 30 s, and what it leaves under way within 40 s more. Not undone on failure: whoever calls removes by name, and after a `CallError` does so
      * until {@link volumeDeadlineMillis} from the call have passed, because the engine may still make the volume.
      */
-    readonly create: (request: WorkspaceRequest) => Effect.Effect<VolumeSummary, CreateError>
-    /** Volume, loop device, image; absent is success. The volume must not be in use. */
+    readonly create: (request: WorkspaceRequest) => Effect.Effect<Made, CreateError>
+    /** Volume, loop device, image; absent is success. The volume must not be in use. Awaits what a create left under way. */
     readonly remove: (volume: string) => Effect.Effect<void, RemoveError>
     /** As `remove` of each, with one look at the loop devices for all. Resolves to those that are left, with the reason. */
     readonly removeAll: (volumes: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, string>>
@@ -95,6 +102,10 @@ export const layer: Layer.Layer<Workspaces, CallError, Engine | StateDir | FileS
         directory,
         lock: `${volumes}/loop.lock`,
         templates: yield* LoopVolume.makeTemplates,
+        // The only one of which it is known that it sees our files where we do.
+        sharesFiles: engine.endpoint.kind === "private",
+        underWay: new Map(),
+        scope: yield* Effect.scope,
         obstacle: yield* findObstacle(host, engine.endpoint.address, info)
       }
       return Workspaces.of({
@@ -114,6 +125,11 @@ interface Place {
   readonly directory: string
   readonly lock: string
   readonly templates: LoopVolume.Templates
+  /** The engine finds a link below `directory` under the same path. */
+  readonly sharesFiles: boolean
+  /** Devices in the making, by volume. */
+  readonly underWay: Map<string, Fiber.Fiber<void, WorkspaceFailed>>
+  readonly scope: Scope.Scope
   readonly obstacle: string | undefined
 }
 
@@ -129,23 +145,51 @@ const choose = (place: Place, requested: WorkspaceKind | "auto") => {
 const create = Effect.fnUntraced(function* (
   place: Place,
   request: WorkspaceRequest
-): Effect.fn.Return<VolumeSummary, CreateError> {
+): Effect.fn.Return<Made, CreateError> {
   const { volume, labels, limitBytes, inodes, uid } = request
   yield* choose(place, request.kind)
   if (request.kind === "memory") {
     const o = `size=${limitBytes},nr_inodes=${inodes},uid=${uid},gid=${uid},mode=0700,nosuid,nodev`
-    return yield* makeVolume(place, { name: volume, labels, driverOptions: { type: "tmpfs", device: "tmpfs", o } })
+    yield* makeVolume(place, { name: volume, labels, driverOptions: { type: "tmpfs", device: "tmpfs", o } })
+    return { ready: Effect.void }
   }
-  // A killed shell would leave a losetup that attaches after the caller's clean-up has looked.
-  const device = yield* LoopVolume.attach(place.host, place.templates, {
+  const onDevice = (device: string) =>
+    makeVolume(place, { name: volume, labels, driverOptions: { type: "ext4", device, o: "nosuid,nodev" } })
+  if (!place.sharesFiles) {
+    yield* onDevice(yield* attach(place, request))
+    return { ready: Effect.void }
+  }
+  // The engine looks at the device when a container is started: until then both work side by side.
+  const image = imageOf(place, volume)
+  const attached = yield* attach(place, request).pipe(
+    Effect.flatMap((device) => Effect.mapError(LoopVolume.link(image, device), failedToMake(volume))),
+    Effect.ensuring(Effect.sync(() => void place.underWay.delete(volume))),
+    Effect.uninterruptible,
+    Effect.forkIn(place.scope)
+  )
+  place.underWay.set(volume, attached)
+  yield* onDevice(LoopVolume.linkOf(image))
+  return { ready: Fiber.join(attached) }
+}, Effect.uninterruptible)
+
+/** Not interruptible: a killed shell would leave a losetup that attaches after the caller's clean-up has looked. */
+const attach = (place: Place, { volume, limitBytes, inodes, uid }: WorkspaceRequest) =>
+  LoopVolume.attach(place.host, place.templates, {
     image: imageOf(place, volume),
     lock: place.lock,
     limitBytes,
     inodes,
     uid
-  }).pipe(Effect.mapError(({ detail }) => new WorkspaceFailed({ operation: "make", volume, detail })))
-  return yield* makeVolume(place, { name: volume, labels, driverOptions: { type: "ext4", device, o: "nosuid,nodev" } })
-}, Effect.uninterruptible)
+  }).pipe(Effect.mapError(failedToMake(volume)))
+
+const failedToMake =
+  (volume: string) =>
+  ({ detail }: { readonly detail: string }) =>
+    new WorkspaceFailed({ operation: "make", volume, detail })
+
+/** Until nothing is being attached that a removal would not see. */
+const settled = (place: Place, volumes: ReadonlyArray<string>) =>
+  Fiber.awaitAll(volumes.flatMap((volume) => place.underWay.get(volume) ?? []))
 
 /** Bounded, as it cannot be interrupted: the engine may finish an aborted call after the caller's clean-up has looked. */
 const makeVolume = (place: Place, spec: Parameters<Engine["Service"]["createVolume"]>[0]) =>
@@ -158,6 +202,7 @@ const makeVolume = (place: Place, spec: Parameters<Engine["Service"]["createVolu
   )
 
 const remove = Effect.fnUntraced(function* (place: Place, volume: string): Effect.fn.Return<void, RemoveError> {
+  yield* settled(place, [volume])
   yield* place.engine.removeVolume(volume)
   // Also for memory workspaces and refused ones: nothing to find costs one look.
   const left = yield* LoopVolume.detachAll(place.host, place.directory, [imageOf(place, volume)])
@@ -168,6 +213,7 @@ const remove = Effect.fnUntraced(function* (place: Place, volume: string): Effec
 const parallel = { concurrency: 8 } as const
 
 const removeAll = Effect.fnUntraced(function* (place: Place, volumes: ReadonlyArray<string>) {
+  yield* settled(place, volumes)
   const left = new Map<string, string>()
   const removeOne = (volume: string) =>
     Effect.match(place.engine.removeVolume(volume), {
@@ -193,7 +239,7 @@ const images = (place: Place) =>
     const files = yield* place.host.fs.readDirectory(place.directory).pipe(Effect.orElseSucceed(() => []))
     const loops = yield* LoopVolume.list(place.directory)
     const names = [...files, ...loops.map((loop) => loop.image.slice(place.directory.length + 1))]
-    return [...new Set(names.filter((name) => name.endsWith(".img")).map((name) => name.slice(0, -4)))]
+    return [...new Set(names.filter((name) => /\.(img|dev)$/.test(name)).map((name) => name.slice(0, -4)))]
   })
 
 /** Prints what disk workspaces stand on, one `name=value` a line. */

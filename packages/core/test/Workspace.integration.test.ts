@@ -1,12 +1,15 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Engine } from "@sbx/engine/Engine"
-import { Clock, Effect, FileSystem, Layer } from "effect"
+import { Journal } from "@sbx/journal/Journal"
+import { Clock, Effect, FileSystem, Layer, Option, Stream } from "effect"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import { SandboxEvents } from "../src/SandboxEvent.ts"
 import { Sandboxes } from "../src/Sandboxes.ts"
+import * as SandboxLabels from "../src/SandboxLabels.ts"
 import { layerWith, StateDir } from "../src/StateDir.ts"
 import * as Workspace from "../src/Workspace.ts"
-import { filesBelow, loopsBelow, onHost } from "./support/hostView.ts"
-import { engineLayer, sandboxesLayer, stateLayer } from "./support/sandboxesLayer.ts"
+import { entriesBelow, filesBelow, loopsBelow, onHost } from "./support/hostView.ts"
+import { engineLayer, sandboxesLayer, stateLayer, withEngine } from "./support/sandboxesLayer.ts"
 
 const MiB = 1024 ** 2
 /** Free bytes and inodes by statfs(2), seen from inside. */
@@ -82,7 +85,8 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("w
         const workspaces = yield* Workspace.Workspaces
         const volume = `sbx-test-link-${process.pid}`
         yield* Effect.addFinalizer(() => Effect.ignore(workspaces.remove(volume)))
-        yield* workspaces.create({ kind: "disk", volume, labels: {}, limitBytes: 4 * MiB, inodes: 64, uid: 100_000 })
+        const made = { kind: "disk", volume, labels: {}, limitBytes: 4 * MiB, inodes: 64, uid: 100_000 } as const
+        yield* Effect.flatten(Effect.map(workspaces.create(made), ({ ready }) => ready))
         assert.strictEqual(loopsBelow(`${base}/real`).length, 1)
         assert.deepStrictEqual(yield* workspaces.images, [volume])
         yield* workspaces.remove(volume)
@@ -152,6 +156,70 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("w
       const error = yield* Effect.flip(workspaces.create(request))
       assert.strictEqual(error._tag, "WorkspaceFailed")
       yield* fs.remove(`${path}/volumes`)
+    })
+  )
+})
+
+/** As on the private engine, of which it is known that it sees our files. */
+const sharing = withEngine((engine) => ({ ...engine, endpoint: { ...engine.endpoint, kind: "private" } }))
+
+layer(sharing, { excludeTestServices: true, timeout: "60 seconds" })("workspace that is attached meanwhile", (it) => {
+  const request = { kind: "disk", labels: {}, limitBytes: 4 * MiB, inodes: 64, uid: 100_000 } as const
+
+  it.effect("is what the sandbox writes to, also after a restart, and leaves nothing", () =>
+    Effect.gen(function* () {
+      const { path } = yield* StateDir
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const box = yield* (yield* Sandboxes).make({ disk: "8M", inodes: 512 })
+          const [blocks = 0, size = 0] = (yield* box.execOk(statfs)).stdout.trim().split(" ").map(Number)
+          assert.strictEqual(blocks * size, 8 * MiB)
+          yield* box.files.write("kept.txt", "kept")
+          yield* box.restart()
+          assert.strictEqual(yield* box.files.readString("kept.txt"), "kept")
+        })
+      )
+      assert.deepStrictEqual([...loopsBelow(path), ...entriesBelow(`${path}/volumes`)], [])
+    })
+  )
+
+  it.effect("is awaited by its removal, whenever that comes", () =>
+    Effect.gen(function* () {
+      const workspaces = yield* Workspace.Workspaces
+      const { path } = yield* StateDir
+      const volume = `sbx-test-early-${process.pid}`
+      yield* workspaces.create({ ...request, volume })
+      yield* workspaces.remove(volume)
+      assert.deepStrictEqual([...loopsBelow(path), ...entriesBelow(`${path}/volumes`)], [])
+      yield* workspaces.create({ ...request, volume })
+      assert.strictEqual((yield* workspaces.removeAll([volume])).size, 0)
+      assert.deepStrictEqual([...loopsBelow(path), ...entriesBelow(`${path}/volumes`)], [])
+    })
+  )
+
+  it.effect("fails typed when it cannot be attached, with the container on record, and nothing is left", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const engine = yield* Engine
+      const { make } = yield* Sandboxes
+      const { path } = yield* StateDir
+      // losetup's lock file cannot be made.
+      yield* fs.remove(`${path}/volumes/loop.lock`, { force: true })
+      yield* fs.symlink(`${path}/nowhere/lock`, `${path}/volumes/loop.lock`)
+      const error = yield* Effect.flip(Effect.scoped(make({ disk: "8M" })))
+      assert.deepInclude(error, { _tag: "WorkspaceFailed", operation: "make" })
+      yield* fs.remove(`${path}/volumes/loop.lock`)
+      const journal = yield* Journal
+      const filter = { [SandboxLabels.keys.journal]: journal.id }
+      assert.deepStrictEqual(yield* engine.listContainers(filter), [])
+      assert.deepStrictEqual(yield* engine.listVolumes(filter), [])
+      assert.deepStrictEqual([...loopsBelow(path), ...entriesBelow(`${path}/volumes`)], [])
+      const streams = yield* journal.streams({ category: "sandbox" })
+      const last = yield* Effect.forEach(streams, ({ name }) => Stream.runLast(SandboxEvents.read(journal, name)))
+      assert.deepStrictEqual(
+        last.map((event) => Option.getOrThrow(event).payload._tag),
+        last.map(() => "Removed")
+      )
     })
   )
 })

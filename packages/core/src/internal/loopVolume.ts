@@ -132,6 +132,13 @@ const attempt = <A>(body: () => A): Effect.Effect<A, LoopFailure> =>
     catch: (cause) => new LoopFailure({ detail: cause instanceof Error ? cause.message : String(cause) })
   })
 
+/** Path that leads to an image's device: an engine that sees our files can be told it before there is a device. */
+export const linkOf = (image: string): string => image.replace(/\.img$/, ".dev")
+
+/** Lets {@link linkOf} lead to the device. */
+export const link = (image: string, device: string): Effect.Effect<void, LoopFailure> =>
+  attempt(() => fs.symlinkSync(device, linkOf(image)))
+
 /** The kernel appends this to the path of an image that was unlinked while attached. */
 const deletedSuffix = " (deleted)"
 
@@ -194,7 +201,10 @@ export const detachAll = Effect.fnUntraced(function* (
   }
   for (const image of images) {
     if (left.has(image)) continue
-    const unlinked = yield* Effect.result(host.fs.remove(image, { force: true }))
+    // The image last: what is cut short is found by it.
+    const unlinked = yield* Effect.result(
+      Effect.andThen(host.fs.remove(linkOf(image), { force: true }), host.fs.remove(image, { force: true }))
+    )
     if (unlinked._tag === "Failure") left.set(image, `unlink ${image}: ${unlinked.failure.message}`)
   }
   return left

@@ -12,7 +12,13 @@ import * as SandboxLabels from "../SandboxLabels.ts"
 import type { Remains } from "../SandboxRemoval.ts"
 import type { SandboxSpec } from "../SandboxSpec.ts"
 import type { LeaseStoreFailed, UidLeases, UidsExhausted } from "../UidLease.ts"
-import { type CreateError, volumeDeadlineMillis, type WorkspaceRequest, type Workspaces } from "../Workspace.ts"
+import {
+  type CreateError,
+  type Made,
+  volumeDeadlineMillis,
+  type WorkspaceRequest,
+  type Workspaces
+} from "../Workspace.ts"
 import { canonicalJson, sha256 } from "./digest.ts"
 import { observation, observe } from "./sandboxRecorder.ts"
 
@@ -126,8 +132,13 @@ const create = Effect.fnUntraced(function* (
   uid: number,
   labels: Labels
 ) {
-  yield* makeWorkspace(midwife.workspaces, remains, workspaceRequest(remains, spec, uid, labels))
-  return yield* createContainer(midwife, remains, spec, uid, labels, createdAndStartWanted)
+  const { ready } = yield* makeWorkspace(midwife.workspaces, remains, workspaceRequest(remains, spec, uid, labels))
+  return yield* createContainer(midwife, remains, spec, uid, labels, (remains, created) =>
+    ready.pipe(
+      Effect.tapError(() => observe(remains.recorder, created)),
+      Effect.andThen(createdAndStartWanted(remains, created))
+    )
+  )
 })
 
 export const workspaceRequest = (
@@ -189,9 +200,9 @@ export const makeWorkspace = Effect.fnUntraced(function* (
   workspaces: Workspaces["Service"],
   remains: Remains,
   request: WorkspaceRequest
-): Effect.fn.Return<void, CreateError> {
+): Effect.fn.Return<Made, CreateError> {
   const startedAt = yield* Clock.currentTimeMillis
-  yield* workspaces.create(request).pipe(
+  return yield* workspaces.create(request).pipe(
     Effect.tapError((error) =>
       Effect.sync(() => {
         const isAnswer = isRefusal(error) || error._tag === "WorkspaceFailed" || error._tag === "WorkspaceUnsupported"

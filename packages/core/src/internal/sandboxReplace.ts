@@ -91,7 +91,9 @@ const exchange = Effect.fnUntraced(function* ({ midwife, remains }: Parts, work:
     if (replaces !== undefined) yield* removeOld(midwife.engine, replaces)
     if (!keepWorkspace) {
       yield* Effect.retry(midwife.workspaces.remove(remains.volume), patience)
-      yield* Birth.makeWorkspace(midwife.workspaces, remains, Birth.workspaceRequest(remains, spec, uid, labels))
+      const request = Birth.workspaceRequest(remains, spec, uid, labels)
+      const { ready } = yield* Birth.makeWorkspace(midwife.workspaces, remains, request)
+      yield* ready
     }
     asked = true
     return (yield* Birth.createContainer(midwife, remains, spec, uid, labels, ({ recorder }, created) =>

@@ -6,7 +6,7 @@ import { Engine, type EngineShape } from "@sbx/engine/Engine"
 import { EngineTimeout } from "@sbx/engine/EngineError"
 import { Journal, JournalUnavailable } from "@sbx/journal/Journal"
 import * as MemoryStore from "@sbx/journal/MemoryStore"
-import { Context, Effect, FileSystem, Layer } from "effect"
+import { Context, Effect, Fiber, FileSystem, Layer } from "effect"
 import { systemError } from "effect/PlatformError"
 import { JournalFiles } from "../../src/JournalFiles.ts"
 import * as Owner from "../../src/Owner.ts"
@@ -29,7 +29,10 @@ export const layerOf = (machine: Machine, self: Identity, plant: Plant): Layer.L
       return Context.empty().pipe(
         Context.add(Engine, engine),
         Context.add(FileSystem.FileSystem, filesOf(machine, self, plant)),
-        Context.add(Workspaces, workspacesOf(machine, engine)),
+        Context.add(
+          Workspaces,
+          workspacesOf({ machine, engine, underWay: new Map(), attachesMeanwhile: self.pid % 2 === 1 })
+        ),
         Context.add(UidLeases, leasesOf(machine, self, engine)),
         Context.add(JournalFiles, journalsOf(machine, self, plant))
       )
@@ -75,16 +78,28 @@ const filesOf = (machine: Machine, self: Identity, { seesNobody }: Plant): FileS
 const hostCommand = ({ world, chance }: Machine, longestMillis: number, done: () => void) =>
   world.call(Effect.uninterruptible(Effect.andThen(Effect.sleep(chance.below(longestMillis)), Effect.sync(done))))
 
-const workspacesOf = (machine: Machine, engine: EngineShape): Workspaces["Service"] => {
+interface Host {
+  readonly machine: Machine
+  readonly engine: EngineShape
+  /** What is being attached, by volume. */
+  readonly underWay: Map<string, Fiber.Fiber<void>>
+  readonly attachesMeanwhile: boolean
+}
+
+const workspacesOf = (host: Host): Workspaces["Service"] => {
+  const { machine, engine, underWay } = host
   const remove = (volume: string) =>
-    Effect.andThen(
-      engine.removeVolume(volume),
-      hostCommand(machine, 50, () => void machine.images.delete(volume))
+    Effect.suspend(() => {
+      const attached = underWay.get(volume)
+      return attached === undefined ? Effect.void : Fiber.await(attached)
+    }).pipe(
+      Effect.andThen(engine.removeVolume(volume)),
+      Effect.andThen(hostCommand(machine, 50, () => void machine.images.delete(volume)))
     )
   return Workspaces.of({
     diskObstacle: undefined,
     choose: (requested) => Effect.succeed(requested === "auto" ? "disk" : requested),
-    create: (request) => createWorkspace(machine, engine, request),
+    create: (request) => createWorkspace(host, request),
     remove,
     removeAll: (volumes) =>
       Effect.gen(function* () {
@@ -101,19 +116,27 @@ const workspacesOf = (machine: Machine, engine: EngineShape): Workspaces["Servic
   })
 }
 
-/** As the original: not interruptible, bounded, and what the engine makes late is the caller's to remove. */
-const createWorkspace = (machine: Machine, engine: EngineShape, { kind, volume, labels }: WorkspaceRequest) =>
-  Effect.andThen(
-    kind === "disk" ? hostCommand(machine, 400, () => void machine.images.add(volume)) : Effect.void,
-    engine.createVolume({ name: volume, labels }).pipe(
-      Effect.interruptible,
-      Effect.timeoutOrElse({
-        duration: volumeDeadlineMillis,
-        orElse: () =>
-          Effect.fail(new EngineTimeout({ operation: "create volume", timeoutMillis: volumeDeadlineMillis }))
-      })
-    )
-  ).pipe(Effect.uninterruptible)
+/**
+ * As the original: not interruptible, bounded, and what the engine makes late is the caller's to remove. Every other process attaches
+ * while the engine works, as one does whose files the engine sees.
+ */
+const createWorkspace = Effect.fnUntraced(function* (
+  { machine, engine, underWay, attachesMeanwhile }: Host,
+  { kind, volume, labels }: WorkspaceRequest
+) {
+  const attach = kind === "disk" ? hostCommand(machine, 400, () => void machine.images.add(volume)) : Effect.void
+  const attached = yield* Effect.forkDetach(attach)
+  underWay.set(volume, attached)
+  if (!attachesMeanwhile) yield* Fiber.join(attached)
+  yield* engine.createVolume({ name: volume, labels }).pipe(
+    Effect.interruptible,
+    Effect.timeoutOrElse({
+      duration: volumeDeadlineMillis,
+      orElse: () => Effect.fail(new EngineTimeout({ operation: "create volume", timeoutMillis: volumeDeadlineMillis }))
+    })
+  )
+  return { ready: Fiber.join(attached) }
+}, Effect.uninterruptible)
 
 const firstUid = 100_000
 

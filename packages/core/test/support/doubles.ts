@@ -134,8 +134,7 @@ export const doublesLayer = (
         Layer.mock(Workspaces, {
           diskObstacle: undefined,
           choose: () => Effect.succeed("memory" as const),
-          create: ({ volume, labels }) =>
-            Effect.succeed({ name: volume, driver: "local", mountpoint: "", labels, options: {} }),
+          create: () => Effect.succeed({ ready: Effect.void }),
           remove: () => Effect.void
         }),
         Layer.mock(UidLeases, { acquire: () => Effect.sync(() => uid++), release: () => Effect.void }),

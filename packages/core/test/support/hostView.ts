@@ -42,6 +42,12 @@ export const filesBelow = (directory: string): ReadonlyArray<string> =>
         .map((entry) => entry.name)
     : []
 
+/** Images and links of disk workspaces below `directory`. */
+export const entriesBelow = (directory: string): ReadonlyArray<string> =>
+  fs.existsSync(directory)
+    ? fs.readdirSync(directory, { recursive: true, encoding: "utf8" }).filter((name) => /\.(img|dev)$/.test(name))
+    : []
+
 /** Containers, volumes, loop devices, images and leases of this test's own state directory and journal. */
 export const leftovers = Effect.fnUntraced(function* (journalId: string) {
   const engine = yield* Engine
@@ -52,7 +58,7 @@ export const leftovers = Effect.fnUntraced(function* (journalId: string) {
     containers: (yield* engine.listContainers(filter)).map((container) => container.name),
     volumes: (yield* engine.listVolumes(filter)).map((volume) => volume.name),
     loops: loopsBelow(path),
-    images: filesBelow(`${path}/volumes`).filter((name) => name.endsWith(".img")),
+    images: entriesBelow(`${path}/volumes`),
     leases: (yield* leases.list).map((lease) => lease.sandbox)
   }
 })
