@@ -18,7 +18,9 @@ interface Turn {
 /** As many as its widest choice has members, and a bare one where that differs. */
 export const samplePayloads = (schema: JsonObject): ReadonlyArray<JsonObject> => {
   const bare = sampleObject(schema, { n: 0, bare: true })
-  const full = Array.from({ length: Math.min(most, widest(schema)) }, (_, n) => sampleObject(schema, { n, bare: false }))
+  const full = Array.from({ length: Math.min(most, widest(schema)) }, (_, n) =>
+    sampleObject(schema, { n, bare: false })
+  )
   return full.some((payload) => Equal.equals(payload, bare)) ? full : [...full, bare]
 }
 
