@@ -14,7 +14,7 @@ const limit = 1.05
 /** The least that the target is judged on. */
 const least = 50
 
-export const diskOf = { bytes: 70 * 1024 ** 2, inodes: 4106 } satisfies RawSandbox.Disk
+const diskOf = { bytes: 70 * 1024 ** 2, inodes: 4106 } satisfies RawSandbox.Disk
 
 /** One sandbox made and thrown away, for the competitor to copy. */
 export const copied = Effect.fnUntraced(function* (benchmark: string, image: string) {

@@ -14,7 +14,7 @@ const text = (file: string): string => {
 }
 
 /** Pids of the watchdogs that a process started: proc_pid_stat(5), the second field after the command name is the parent. */
-export const watchdogsOf = (pid: number): ReadonlyArray<number> =>
+const watchdogsOf = (pid: number): ReadonlyArray<number> =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => {
