@@ -29,15 +29,17 @@ const leases = Layer.mock(UidLeases, {
   release: () => Effect.void
 })
 
-/** An engine that has what the test puts into it. */
-const makeWorld = () => {
-  const containers = new Map<string, ContainerInspect>()
-  const execs = new Map<string, ExecState>()
-  const volumes = new Map<string, Readonly<Record<string, string>>>()
-  const networks = new Map<string, Readonly<Record<string, string>>>()
-  const removed: Array<string> = []
-  /** Before the workspaces go. */
-  const gate: { pass: Effect.Effect<void> } = { pass: Effect.void }
+/** What the engine has, as the test puts it there, and what was removed. */
+const makeThings = () => ({
+  containers: new Map<string, ContainerInspect>(),
+  execs: new Map<string, ExecState>(),
+  volumes: new Map<string, Readonly<Record<string, string>>>(),
+  networks: new Map<string, Readonly<Record<string, string>>>(),
+  removed: new Array<string>()
+})
+
+/** An engine that has these things. */
+const engineWith = ({ containers, execs, volumes, networks, removed }: ReturnType<typeof makeThings>) => {
   const absent = (kind: "container" | "volume" | "exec", id: string) =>
     Effect.fail(new ObjectNotFound({ operation: "inspect", kind, id }))
   const found = (reference: string) =>
@@ -49,7 +51,7 @@ const makeWorld = () => {
     options: {},
     labels: volumes.get(name) ?? {}
   })
-  const engine = Layer.mock(Engine, {
+  return Layer.mock(Engine, {
     endpoint: { kind: "explicit", address: "unix:///none" },
     info: Effect.succeed(engineInfo),
     listContainers: () =>
@@ -92,6 +94,13 @@ const makeWorld = () => {
         removed.push(one.name)
       })
   })
+}
+
+const makeWorld = () => {
+  const things = makeThings()
+  const { removed } = things
+  /** Before the workspaces go. */
+  const gate: { pass: Effect.Effect<void> } = { pass: Effect.void }
   const workspaces = Layer.mock(Workspaces, {
     diskObstacle: undefined,
     images: Effect.succeed([]),
@@ -102,10 +111,10 @@ const makeWorld = () => {
       )
   })
   const layer = Reconciler.layer.pipe(
-    Layer.provide(Layer.mergeAll(engine, workspaces, leases)),
+    Layer.provide(Layer.mergeAll(engineWith(things), workspaces, leases)),
     Layer.provideMerge(Layer.mergeAll(Memory.layer, NodeServices.layer))
   )
-  return { containers, execs, volumes, networks, removed, gate, layer }
+  return { ...things, gate, layer }
 }
 type World = ReturnType<typeof makeWorld>
 
