@@ -14,7 +14,7 @@ import { commandLine } from "./support/inProcess.ts"
 const round = (fields: Partial<Round> = {}): Round => ({
   round: 0,
   what: "killed",
-  figures: { objects: 3, acknowledged: 9 },
+  figures: { objects: 3, networks: 1, sidecars: 1, killed: 1, acknowledged: 9 },
   violations: [],
   ...fields
 })
@@ -28,7 +28,15 @@ describe("tortures", () => {
 
   it("say nothing when nothing was ever in flight, or no round ran", () => {
     const idle = [round({ figures: { objects: 0, acknowledged: 0 } })]
-    assert.lengthOf(killRunner.conclude(idle), 2)
+    assert.lengthOf(killRunner.conclude(idle), 4)
+    const unharmed = round({ round: 4, figures: { ...round().figures, killed: 0 } })
+    assert.deepStrictEqual(killRunner.conclude([round(), unharmed]), [
+      "the run of round 4 ended by itself before it was killed"
+    ])
+    const faultless = round({ figures: { objects: 3, networks: 1, sidecars: 0, acknowledged: 9 } })
+    assert.deepStrictEqual(killRunner.conclude([faultless]), [
+      "no round had a fault's sidecar in flight when it was killed"
+    ])
     assert.strictEqual(judge(idle, killRunner.conclude(idle))._tag, "unknown")
     assert.strictEqual(judge([], [])._tag, "unknown")
     assert.deepStrictEqual(killRunner.conclude([round()]), [])

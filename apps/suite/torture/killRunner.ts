@@ -25,6 +25,8 @@ const watchdogMillis = 30_000
 interface Dead {
   readonly cwd: string
   readonly killedAt: number
+  /** Absent when it died before it had one. */
+  readonly journalId: string | undefined
   /** The evidence of a round that failed stays. */
   readonly keep: boolean
 }
@@ -33,6 +35,13 @@ interface Dead {
 const look = Effect.fnUntraced(function* (cwd: string, pid: number, volumes: ReadonlyArray<string>) {
   const objects = yield* Remains.objectsOf(cwd)
   return [...objects, ...Remains.loopsOf(volumes), ...(yield* Remains.leasesOf(pid))]
+})
+
+/** A fault's sidecar is named after the fault, `flt_…`. */
+const counts = (objects: ReadonlyArray<string>) => ({
+  objects: objects.length,
+  networks: objects.filter((line) => line.startsWith("network ")).length,
+  sidecars: objects.filter((line) => line.startsWith("container ") && line.includes("-flt_")).length
 })
 
 const volumesIn = (objects: ReadonlyArray<string>): ReadonlyArray<string> =>
@@ -45,25 +54,31 @@ const judge = Effect.fnUntraced(function* (
   const { cwd, pid } = victim
   const gone = yield* Remains.awaitGone(look(cwd, pid, volumesIn(at.inFlight)), at.killedAt, limitMillis)
   const path = yield* Evidence.journalOf(cwd)
-  const evidence = path === undefined ? { acknowledged: 0, violations: [] } : yield* Evidence.judge(cwd, path)
+  const evidence = path === undefined ? undefined : yield* Evidence.judge(cwd, path)
   return {
     gone,
-    acknowledged: evidence.acknowledged,
+    journalId: evidence?.journalId,
+    acknowledged: evidence?.acknowledged ?? 0,
     violations: [
       ...gone.left.map((what) => `left ${limitMillis / 1000} s after the kill: ${what}`),
-      ...evidence.violations
+      ...(evidence?.violations ?? [])
     ]
   }
 })
 
-/** Waits until a watchdog has ended, and looks once more: a late create must have been swept as well. */
-const bury = Effect.fnUntraced(function* ({ cwd, killedAt, keep }: Dead) {
+/**
+ * Waits until a watchdog has ended, and looks once more, by label and by name: a late create must have been swept as well, and what
+ * has lost its labels is nobody's to find later.
+ */
+const bury = Effect.fnUntraced(function* ({ cwd, killedAt, journalId, keep }: Dead) {
   const watchdogs = Effect.sync(() => Remains.processesOf(cwd))
   const silent = yield* Remains.awaitGone(watchdogs, killedAt, watchdogMillis)
-  const late = yield* Remains.objectsOf(cwd)
+  const labelled = yield* Remains.objectsOf(cwd)
+  const named = journalId === undefined ? [] : yield* Remains.namedAfter(journalId)
+  const late = new Set([...labelled, ...named])
   const violations = [
     ...silent.left.map((what) => `outlives its purpose: ${what}`),
-    ...late.map((what) => `there again after the watchdog had ended: ${what}`)
+    ...[...late].map((what) => `there again after the watchdog had ended: ${what}`)
   ]
   if (!keep && violations.length === 0) yield* (yield* FileSystem).remove(cwd, { recursive: true, force: true })
   return violations
@@ -79,14 +94,14 @@ const round = (readyMillis: number, dead: Array<Dead>) =>
     const inFlight = yield* Remains.objectsOf(victim.cwd)
     const killed = yield* victim.kill(whom)
     const killedAt = yield* Clock.currentTimeMillis
-    const { gone, acknowledged, violations } = yield* judge(victim, { killedAt, inFlight })
-    const early = killed ? [] : ["the run had ended by itself before it was killed"]
-    dead.push({ cwd: victim.cwd, killedAt, keep: violations.length > 0 })
+    const { gone, journalId, acknowledged, violations } = yield* judge(victim, { killedAt, inFlight })
+    dead.push({ cwd: victim.cwd, killedAt, journalId, keep: violations.length > 0 })
     return {
       round,
-      what: `${whom} killed at ${delay} ms with ${inFlight.length} objects; gone after ${gone.millis} ms, ${acknowledged} appends acknowledged`,
-      figures: { objects: inFlight.length, goneMillis: gone.millis, acknowledged },
-      violations: [...early, ...violations, ...(yield* buryOld(dead, killedAt))]
+      what: `${killed ? `${whom} killed` : "ended by itself"} at ${delay} ms with ${inFlight.length} objects; gone after ${gone.millis} ms, ${acknowledged} appends acknowledged`,
+      // Without its kill, a round shows nothing of one.
+      figures: { ...(killed ? counts(inFlight) : {}), killed: killed ? 1 : 0, goneMillis: gone.millis, acknowledged },
+      violations: [...violations, ...(yield* buryOld(dead, killedAt))]
     } satisfies Round
   }, failing(name))
 
@@ -110,9 +125,13 @@ const prepare = Effect.gen(function* () {
 
 /** A torture in which nothing was ever in flight has shown nothing. */
 const conclude = (rounds: ReadonlyArray<Round>): ReadonlyArray<string> => {
+  const unharmed = rounds.filter(({ figures }) => figures["killed"] === 0)
   const ever = (figure: string) => rounds.some(({ figures }) => (figures[figure] ?? 0) > 0)
   return [
+    ...unharmed.map(({ round }) => `the run of round ${round} ended by itself before it was killed`),
     ...(ever("objects") ? [] : ["no round had an object in flight when it was killed"]),
+    ...(ever("networks") ? [] : ["no round had a network in flight when it was killed"]),
+    ...(ever("sidecars") ? [] : ["no round had a fault's sidecar in flight when it was killed"]),
     ...(ever("acknowledged") ? [] : ["no round had an acknowledged append"])
   ]
 }

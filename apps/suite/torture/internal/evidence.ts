@@ -19,6 +19,7 @@ export const journalOf = Effect.fnUntraced(function* (cwd: string) {
 })
 
 interface Judged {
+  readonly journalId: string
   readonly acknowledged: number
   readonly violations: ReadonlyArray<string>
 }
@@ -26,7 +27,7 @@ interface Judged {
 /** Events that were acknowledged and how many of them are missing, as statements. */
 export const judge = Effect.fnUntraced(function* (cwd: string, path: string) {
   const fs = yield* FileSystem
-  const { verdict, problems } = yield* Verification.verify(path)
+  const { verdict, problems, journalId } = yield* Verification.verify(path)
   const broken = verdict === "intact" ? [] : problems.map(({ fact }) => `the journal is broken: ${fact}`)
   const noted = yield* Effect.orElseSucceed(fs.readFileString(`${cwd}/acks`), () => "")
   // The last line may be half-written: its append was acknowledged, its note was not.
@@ -44,7 +45,7 @@ export const judge = Effect.fnUntraced(function* (cwd: string, path: string) {
   })
   yield* ticks.pipe(Effect.provide(Sqlite.layerReader({ path })))
   const lost = acks.filter((ack) => !held.has(ack)).map((ack) => `an acknowledged append is lost: ${ack}`)
-  return { acknowledged: acks.length, violations: [...broken, ...lost] } satisfies Judged
+  return { journalId, acknowledged: acks.length, violations: [...broken, ...lost] } satisfies Judged
 })
 
 const numberOf = (payload: unknown): string =>

@@ -2,7 +2,7 @@
  * What a dead run left, seen by an observer that shares nothing with it: objects of the engine by the journal path in their labels, the
  * machine's loop devices and mounts by the names of its volumes.
  */
-import { keys } from "@sbx/core/SandboxLabels"
+import { keys, objectPrefix } from "@sbx/core/SandboxLabels"
 import { Engine } from "@sbx/engine/Engine"
 import * as StateRoot from "@sbx/engine/StateRoot"
 import * as Clock from "effect/Clock"
@@ -22,6 +22,30 @@ export const objectsOf = Effect.fnUntraced(function* (cwd: string) {
       .filter(({ labels }) => (labels[keys.journalPath] ?? "").startsWith(`${cwd}/`))
       .map(({ name }) => `${kind} ${name}`)
   return [...mine("container", containers), ...mine("volume", volumes), ...mine("network", networks)]
+})
+
+/**
+ * Whatever bears a name of this journal's, labelled or not, in the engine and on this machine: an engine makes a volume anew, without
+ * labels, for a container that asks for one which was removed.
+ */
+export const namedAfter = Effect.fnUntraced(function* (journalId: string) {
+  const engine = yield* Engine
+  const prefix = objectPrefix(journalId)
+  const [containers, volumes, networks] = yield* Effect.all(
+    [engine.listContainers({}), engine.listVolumes({}), engine.listNetworks({})],
+    { concurrency: "unbounded" }
+  )
+  const found = (kind: string, all: ReadonlyArray<{ readonly name: string }>) =>
+    all.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => `${kind} ${name}`)
+  const images = `${yield* StateRoot.config}/volumes`
+  const files = existsSync(images) ? readdirSync(images, { recursive: true, encoding: "utf8" }) : []
+  return [
+    ...found("container", containers),
+    ...found("volume", volumes),
+    ...found("network", networks),
+    ...files.filter((file) => file.includes(`/${prefix}`)).map((file) => `file ${images}/${file}`),
+    ...loopsOf([`/${prefix}`])
+  ]
 })
 
 type Labels = Readonly<Record<string, string>>
