@@ -1,7 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { EngineUnavailable } from "@sbx/engine/EngineError"
-import { type Cause, Deferred, Effect, Fiber, FileSystem, Layer, Queue, Schedule, Sink, Stdio, Stream } from "effect"
+import * as Sqlite from "@sbx/journal/Sqlite"
+import {
+  type Cause,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  FileSystem,
+  Layer,
+  Queue,
+  Schedule,
+  Scope,
+  Sink,
+  Stdio,
+  Stream
+} from "effect"
 import { TestClock } from "effect/testing"
 import { watch } from "../src/internal/watchdogWatch.ts"
 import * as Owner from "../src/Owner.ts"
@@ -26,14 +41,15 @@ const owner = Effect.map(Owner.current, (self) => ({
   alive: Owner.toLabel(self),
   dead: Owner.toLabel({ ...self, startTicks: "1" })
 }))
-const orderFor = (label: string): Watchdog.WardOrder => ({
+const orderFor = (label: string, journalPath = ""): Watchdog.WardOrder => ({
   owner: label,
   endpoint: { kind: "explicit", address: "unix:///none" },
   stateDir: "/nowhere",
   journalId: "jrn_x",
-  journalPath: ""
+  journalPath
 })
-const guard = (label: string) => `${JSON.stringify({ _tag: "Guard", order: orderFor(label) })}\n`
+const guard = (label: string, journalPath?: string) =>
+  `${JSON.stringify({ _tag: "Guard", order: orderFor(label, journalPath) })}\n`
 const goodbye = `${JSON.stringify({ _tag: "Goodbye" })}\n`
 
 /** The watchdog's program on a pipe and a reconciler of the test's own; `answers` are given in turn, the last one for ever. */
@@ -158,6 +174,24 @@ describe("the watchdog's program", () => {
       }).pipe(Effect.provide(NodeServices.layer))
   )
 
+  it.effect("is not done while another reconciler has the journal", () =>
+    Effect.gen(function* () {
+      const { dead } = yield* owner
+      const path = `${yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()}/journal.sqlite`
+      const other = yield* Scope.make()
+      yield* TestClock.withLive(Layer.buildWithScope(Sqlite.layer({ path }), other))
+      const dog = yield* started([nothing])
+      yield* dog.write(guard(dead, path))
+      yield* dog.close
+      yield* until(() => dog.asked.length > 0)
+      yield* pass(20)
+      assert.strictEqual(dog.isOver(), false)
+      yield* TestClock.withLive(Scope.close(other, Exit.void))
+      yield* pass(25)
+      assert.strictEqual(yield* dog.code, 0)
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
   it.effect("is not held up by an engine that hangs", () =>
     Effect.gen(function* () {
       const { dead } = yield* owner
@@ -192,41 +226,47 @@ describe("the watchdog's keeper", () => {
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
   )
 
-  it.live("gives the orders to a second one when the first is killed, and says goodbye to that", () =>
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const logFile = `${yield* fs.makeTempDirectoryScoped()}/watchdog.log`
-      const lines = Effect.map(
-        Effect.orElseSucceed(fs.readFileString(logFile), () => ""),
-        (text) => text.trim().split("\n")
-      )
-      const eventually = <A>(see: Effect.Effect<A>, holds: (value: A) => boolean) =>
-        see.pipe(Effect.repeat({ until: holds, schedule: Schedule.spaced("20 millis") }), Effect.timeout("20 seconds"))
-      const first = yield* Deferred.make<number>()
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const services = yield* Layer.build(Watchdog.layerWith({ entry: fixture("echoOrders.ts"), logFile }))
-          yield* Effect.gen(function* () {
-            const watchdog = yield* Watchdog.Watchdog
-            yield* watchdog.guard(orderFor("me"))
-            const status = yield* eventually(watchdog.status, ({ _tag }) => _tag === "watching")
-            if (status._tag === "watching") yield* Deferred.succeed(first, status.pid)
-            yield* eventually(lines, (all) => all.length === 1)
-            process.kill(yield* Deferred.await(first), "SIGKILL")
-            yield* eventually(lines, (all) => all.length === 2)
-            yield* eventually(watchdog.status, ({ _tag }) => _tag === "watching")
-          }).pipe(Effect.provide(services))
-        })
-      )
-      const words = (yield* lines).map((line) => line.split(" "))
-      assert.deepStrictEqual(
-        words.map(([, tag]) => tag),
-        ["Guard", "Guard", "Goodbye"]
-      )
-      const pids = words.map(([pid]) => Number(pid))
-      assert.strictEqual(pids[0], yield* Deferred.await(first))
-      assert.deepStrictEqual([pids[0] !== pids[1], pids[1]], [true, pids[2]])
-      assert.isFalse(yield* fs.exists(`/proc/${pids[2]}`))
-    }).pipe(Effect.provide(NodeServices.layer), Effect.scoped)
+  it.live(
+    "gives the orders to a second one when the first is killed, and says goodbye to that",
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const logFile = `${yield* fs.makeTempDirectoryScoped()}/watchdog.log`
+        const lines = Effect.map(
+          Effect.orElseSucceed(fs.readFileString(logFile), () => ""),
+          (text) => text.split("\n").filter((line) => line !== "")
+        )
+        const eventually = <A>(see: Effect.Effect<A>, holds: (value: A) => boolean) =>
+          see.pipe(
+            Effect.repeat({ until: holds, schedule: Schedule.spaced("20 millis") }),
+            Effect.timeout("60 seconds")
+          )
+        const first = yield* Deferred.make<number>()
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const services = yield* Layer.build(Watchdog.layerWith({ entry: fixture("echoOrders.ts"), logFile }))
+            yield* Effect.gen(function* () {
+              const watchdog = yield* Watchdog.Watchdog
+              yield* watchdog.guard(orderFor("me"))
+              const status = yield* eventually(watchdog.status, ({ _tag }) => _tag === "watching")
+              if (status._tag === "watching") yield* Deferred.succeed(first, status.pid)
+              yield* eventually(lines, (all) => all.length === 1)
+              process.kill(yield* Deferred.await(first), "SIGKILL")
+              yield* eventually(lines, (all) => all.length === 2)
+              yield* eventually(watchdog.status, ({ _tag }) => _tag === "watching")
+            }).pipe(Effect.provide(services))
+          })
+        )
+        const words = (yield* lines).map((line) => line.split(" "))
+        assert.deepStrictEqual(
+          words.map(([, tag]) => tag),
+          ["Guard", "Guard", "Goodbye"]
+        )
+        const pids = words.map(([pid]) => Number(pid))
+        assert.strictEqual(pids[0], yield* Deferred.await(first))
+        assert.deepStrictEqual([pids[0] !== pids[1], pids[1]], [true, pids[2]])
+        assert.isFalse(yield* fs.exists(`/proc/${pids[2]}`))
+      }).pipe(Effect.provide(NodeServices.layer), Effect.scoped),
+    120_000
   )
 })

@@ -126,8 +126,14 @@ const clear = Effect.fnUntraced(function* (ward: Ward) {
   const diedAt = yield* Clock.currentTimeMillis
   yield* Effect.logInfo(`owner ${ward.order.owner} is dead`)
   let wait = pace
+  let last: Look = "left"
   for (;;) {
-    const clean = yield* round(ward, diedAt)
+    const look = yield* round(ward, diedAt)
+    if (look === "held" && last !== "held") {
+      yield* Effect.logInfo(`waiting for who writes ${ward.order.journalPath} now: another reconciler clears it`)
+    }
+    last = look
+    const clean = look === "clean"
     const age = (yield* Clock.currentTimeMillis) - diedAt
     if (clean && age >= lateMillis) {
       yield* Effect.logInfo("nothing is left")
@@ -142,8 +148,14 @@ const clear = Effect.fnUntraced(function* (ward: Ward) {
   }
 })
 
-/** Whether nothing of the ward is left, by this look. */
-const round = Effect.fnUntraced(function* (ward: Ward, diedAt: number) {
+/** `held`: somebody else writes its journal, so that nothing is known. */
+type Look = "clean" | "left" | "held"
+
+/** Whether anything of the ward is left, by this look. */
+const round = Effect.fnUntraced(function* (
+  ward: Ward,
+  diedAt: number
+): Effect.fn.Return<Look, never, FileSystem | ChildProcessSpawner> {
   const { order, pendingUndos } = ward
   const reconcile = Effect.flatMap(ward.reconciler, (reconciler) =>
     reconciler.reconcile({ dryRun: false, only: order, ...(pendingUndos === undefined ? {} : { pendingUndos }) })
@@ -156,13 +168,15 @@ const round = Effect.fnUntraced(function* (ward: Ward, diedAt: number) {
   const result = yield* Effect.result(reconcile)
   if (result._tag === "Failure") {
     yield* Effect.logWarning(result.failure.message)
-    return false
+    return "left"
   }
   const report = result.success
   yield* tellOf(report, (yield* Clock.currentTimeMillis) - diedAt)
   // Another reconciler may have been quicker to take the journal: it is not done before it lets go.
   const held = order.journalPath !== "" && (yield* Effect.orElseSucceed(isLocked(order.journalPath), () => false))
-  return !held && report.objects.length + report.inDoubt.length + report.failures.length + report.settled.length === 0
+  if (held) return "held"
+  const { objects, inDoubt, failures, settled } = report
+  return objects.length + inDoubt.length + failures.length + settled.length === 0 ? "clean" : "left"
 })
 
 const tellOf = Effect.fnUntraced(function* (report: ReconcileReport, age: number) {
