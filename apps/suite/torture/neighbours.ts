@@ -12,12 +12,10 @@ import type { Round, RoundOptions, Torture } from "./Torture.ts"
 const name = "neighbours"
 const sandboxes = 6
 const limitMillis = 5000
-/** The survivor lives on for so long after the other was killed and swept. */
-const holdMillis = 8000
 
 const round = Effect.fnUntraced(function* ({ round, seed }: RoundOptions) {
   const next = drawing(seed, round)
-  const survivor = yield* Victim.start({ torture: name, name: `round-${round}-survivor`, sandboxes, holdMillis })
+  const survivor = yield* Victim.start({ torture: name, name: `round-${round}-survivor`, sandboxes })
   const victim = yield* Victim.start({ torture: name, name: `round-${round}-victim`, sandboxes })
   yield* Effect.all([survivor.ready, victim.ready], { concurrency: "unbounded", discard: true })
   const delay = Math.round(next() * 1000)
@@ -27,6 +25,8 @@ const round = Effect.fnUntraced(function* ({ round, seed }: RoundOptions) {
   const killedAt = yield* Clock.currentTimeMillis
   const gone = yield* Remains.awaitGone(Remains.objectsOf(victim.cwd), killedAt, limitMillis)
   const after = yield* Remains.objectsOf(survivor.cwd)
+  // Only now: what it takes down itself must not look lost.
+  yield* survivor.release
   const ended = yield* survivor.ended
   const left = yield* Remains.objectsOf(survivor.cwd)
   const path = yield* Evidence.journalOf(survivor.cwd)

@@ -15,7 +15,7 @@ import { FileSystem } from "effect/FileSystem"
 import { Images } from "../src/Images.ts"
 
 const count = Config.Int("SBX_TORTURE_SANDBOXES").pipe(Config.withDefault(20))
-/** How long all of it stays up; for ever when absent. */
+/** How long all of it stays up; until there is a file `release` when absent. */
 const holdMillis = Config.option(Config.Int("SBX_TORTURE_HOLD_MILLIS"))
 
 /** Appends without end. A line of `acks` is the position and the number of an acknowledged event. */
@@ -28,6 +28,11 @@ const acknowledge = Effect.gen(function* () {
     const { last } = yield* journal.append(stream, [event], { expected: any, commandId: CommandId.make(`tick-${n}`) })
     yield* fs.writeFileString("acks", `${last} ${n}\n`, { flag: "a" })
   }
+})
+
+const released = Effect.gen(function* () {
+  const fs = yield* FileSystem
+  while (!(yield* fs.exists("release"))) yield* Effect.sleep("50 millis")
 })
 
 /** Two networks with the labels of this run. */
@@ -73,7 +78,7 @@ const program = Effect.gen(function* () {
   )
   yield* fs.writeFileString("ready", "")
   const hold = yield* holdMillis
-  yield* step("hold", hold._tag === "Some" ? Effect.sleep(hold.value) : Effect.never)
+  yield* step("hold", hold._tag === "Some" ? Effect.sleep(hold.value) : released)
   const alive = yield* sandboxes.list
   yield* check("every sandbox is alive", alive.length === others.length + 1)
 })

@@ -2,7 +2,7 @@
  * The bare loop: what a journal's commits cost with prepared statements alone. It writes the rows of a journal that exists into a
  * new file with the same tables, commit by commit, in the same batch sizes, with a hash over the same content; synchronous FULL.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { DatabaseSync, type SQLInputValue } from "node:sqlite"
 
 type Row = Readonly<Record<string, SQLInputValue>>
@@ -118,7 +118,7 @@ export const open = (path: string, recording: Recording): BareFile => {
       for (const row of events) putEvent.run(...Object.values(row))
       for (const row of appends) putAppend.run(...Object.values(row))
       const content = JSON.stringify([previous, commit["id"], events.map((row) => Object.values(row))])
-      previous = createHash("sha256").update(content).digest("hex")
+      previous = hash("sha256", content, "hex")
       putCommit.run(...Object.values({ ...commit, hash: previous }))
       db.exec("COMMIT")
     }

@@ -2,6 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { FileSystem } from "effect/FileSystem"
+import type { PlatformError } from "effect/PlatformError"
 import { fileURLToPath } from "node:url"
 import { TortureFailed } from "../Torture.ts"
 import { TorturePlace } from "./place.ts"
@@ -14,7 +15,7 @@ export interface VictimOptions {
   /** Name of its folder. */
   readonly name: string
   readonly sandboxes: number
-  /** How long everything stays up; for ever when absent. */
+  /** How long everything stays up; until `release` when absent. */
   readonly holdMillis?: number
   readonly env?: Readonly<Record<string, string>>
 }
@@ -24,6 +25,8 @@ export interface Victim extends Program.Program {
   readonly log: string
   /** When everything is in flight; fails when the run ends before. */
   readonly ready: Effect.Effect<void, TortureFailed>
+  /** Lets it come to its end. */
+  readonly release: Effect.Effect<void, PlatformError>
 }
 
 export const start = Effect.fnUntraced(function* (options: VictimOptions) {
@@ -52,7 +55,8 @@ export const start = Effect.fnUntraced(function* (options: VictimOptions) {
   const there = Effect.gen(function* () {
     while (!(yield* Effect.orElseSucceed(fs.exists(`${cwd}/ready`), () => false))) yield* Effect.sleep("25 millis")
   })
-  return { ...program, cwd, log, ready: Effect.raceFirst(there, early) } satisfies Victim
+  const release = fs.writeFileString(`${cwd}/release`, "")
+  return { ...program, cwd, log, release, ready: Effect.raceFirst(there, early) } satisfies Victim
 })
 
 /** Milliseconds from the start to everything in flight, of a run that is not harmed before. */
