@@ -141,6 +141,8 @@ describe("ProcessKill that is refused", () => {
       const engine = yield* Engine
       const injector = yield* FailureInjector
       const target = yield* container("nothing", sleeper)
+      // Started is before the first instruction of its program.
+      yield* eventually(Effect.map(processesOf(target.containerId), ([first]) => first === "1 sleep"))
       const select = { _tag: "Name" as const, name: "nginx" }
       const error = yield* Effect.flip(injector.inject(target, processKill({ select })))
       assert.isTrue(error._tag === "ProcessNotFound" && error.seen[0] === "1 sleep")
