@@ -75,7 +75,7 @@ export const run = Effect.fn("Tortures.run")(function* (options: RunOptions) {
   )
   const report = yield* torment(options, directory).pipe(Effect.provide(services))
   // What a violation left is its evidence.
-  if (report.verdict._tag === "pass") yield* fs.remove(directory, { recursive: true, force: true })
+  if (report.verdict._tag !== "fail") yield* fs.remove(directory, { recursive: true, force: true })
   return report
 })
 
