@@ -17,8 +17,8 @@ const rounds = Number(process.env["SBX_TEST_KILL_ROUNDS"] ?? 3)
 const seed = Number(process.env["SBX_TEST_KILL_SEED"] ?? 20_260_101)
 /** Bootstrap, creations, faults and the audit all at once: what a smoke run does before it measures, for which it would be alone. */
 const harmed = ["orchestration/lifecycle", "orchestration/concurrent-creation", "chaos", "security/boundaries"]
-/** A warm run of them, from its start to the end of its audit. */
-const spreadMillis = 12_000
+/** From its start to the end of its audit such a run takes so many times as long as one sandbox until it is there. */
+const spread = 4
 
 /** Mulberry32: 0 to 1, the same for the same seed and round. */
 const drawn = (round: number): number => {
@@ -28,10 +28,8 @@ const drawn = (round: number): number => {
   return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
 }
 
-/** One moment in each of as many equal parts: bootstrap, creations, faults and the audit all get their share. */
-const delays = Array.from({ length: rounds }, (_, round) =>
-  Math.round(((round + drawn(round)) / rounds) * spreadMillis)
-)
+/** One moment in each of as many equal parts of a run: bootstrap, creations, faults and the audit all get their share. */
+const moments = Array.from({ length: rounds }, (_, round) => ((round + drawn(round)) / rounds) * spread)
 
 /** The production state folder, so that the engine is sbx's own and the audit runs. */
 const placeAt = (cwd: string): Place => ({ cwd, env: { ...env(), SBX_STATE_DIR: Machine.stateFolder }, group: true })
@@ -113,9 +111,13 @@ const startBusy = async (cwd: string) => {
 const neighbour = async () => {
   const cwd = directory()
   const started = start(["run", scenario(cwd, "hang", hang)], placeAt(cwd))
+  const startedAt = performance.now()
   await started.says(hanging)
+  const readyMillis = performance.now() - startedAt
   const had = await objectsWith(isOf(cwd))
   return {
+    /** How fast the machine is today. */
+    readyMillis,
     isUnharmed: async () => {
       assert.lengthOf(had, 2)
       assert.sameMembers([...(await objectsWith(isOf(cwd)))], [...had])
@@ -129,11 +131,12 @@ const neighbour = async () => {
 
 describeIf(Machine.visible(), "the engine's daemon cannot be seen from here")("kill -9 of a run", () => {
   it(
-    `at ${delays.join(", ")} ms (SBX_TEST_KILL_SEED=${seed}) leaves nothing, with no further command`,
+    `at ${rounds} moments of it (SBX_TEST_KILL_SEED=${seed}) leaves nothing, with no further command`,
     async () => {
       const beside = await neighbour()
       let leftBehind = 0
-      for (const [round, delay] of delays.entries()) {
+      for (const [round, moment] of moments.entries()) {
+        const delay = Math.round(moment * beside.readyMillis)
         const cwd = directory()
         const beginning = begin(cwd)
         const started = start(["run", ...harmed], placeAt(cwd))

@@ -17,8 +17,30 @@ const answers = `  const said = yield* sandbox.exec(["echo", "hello"])
   yield* context.evidence("said", said.stdout)
   yield* context.check("it answers", said.stdout === "hello\\n")`
 
+/** Typed and contiguous, all of them or those of some types. */
+const replays = async (cwd: string) => {
+  const [all, some] = await Promise.all([
+    run(["events", "--json"], { cwd }),
+    run(["events", "--type", "Created", "--type", "Removed"], { cwd })
+  ])
+  const events = all.stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => decodeEvent(line))
+  assert.deepStrictEqual(
+    events.map(({ position }) => position),
+    events.map((_, index) => index + 1)
+  )
+  const types = events.map(({ type }) => type)
+  for (const type of ["RunStarted", "CreateIntended", "Created", "ExecExited", "Removed", "RunFinished"]) {
+    assert.include(types, type)
+  }
+  assert.lengthOf(some.stdout.trimEnd().split("\n"), 2)
+  assert.match(some.stdout, /^ +\d+ \d\d:\d\d:\d\d\.\d{3} sandbox\/sbx_\w+ Created containerId=/)
+}
+
 describe("a run", () => {
-  it("of a file outside the repository passes and leaves its evidence", async () => {
+  it("of a file outside the repository passes, leaves its evidence and replays as events, typed and contiguous", async () => {
     const cwd = directory()
     const file = scenario(cwd, "hello", answers)
     const ended = await run(["run", "--json", "--seed", "77", file], { cwd, env: env() })
@@ -38,27 +60,7 @@ describe("a run", () => {
     assert.match(lastOf(cwd, "summary.md"), /^# pass: 1 scenario: 1 passed/)
     assert.isFalse(existsSync(path.join(cwd, ".sbx/runs", said.runId, "probe")))
     assert.deepStrictEqual(await objectsOf(said.runId), [])
-  })
-
-  it("replays as events, typed and contiguous", async () => {
-    const cwd = directory()
-    await run(["run", scenario(cwd, "hello", answers)], { cwd, env: env() })
-    const all = await run(["events", "--json"], { cwd })
-    const events = all.stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => decodeEvent(line))
-    assert.deepStrictEqual(
-      events.map(({ position }) => position),
-      events.map((_, index) => index + 1)
-    )
-    const types = events.map(({ type }) => type)
-    for (const type of ["RunStarted", "CreateIntended", "Created", "ExecExited", "Removed", "RunFinished"]) {
-      assert.include(types, type)
-    }
-    const some = await run(["events", "--type", "Created", "--type", "Removed"], { cwd })
-    assert.lengthOf(some.stdout.trimEnd().split("\n"), 2)
-    assert.match(some.stdout, /^ +\d+ \d\d:\d\d:\d\d\.\d{3} sandbox\/sbx_\w+ Created containerId=/)
+    await replays(cwd)
   })
 
   it("that fails says why and exits 1; one that could not be judged exits 3", async () => {
@@ -120,6 +122,19 @@ describe("a run", () => {
       assert.deepStrictEqual(await objectsOf(said.runId), [])
     })
   }
+
+  it("that lives is left alone by reap", async () => {
+    const cwd = directory()
+    const started = start(["run", scenario(cwd, "hang", hang)], { cwd, env: env() })
+    await started.says(hanging)
+    const runId = readlinkSync(path.join(cwd, ".sbx/runs/last"))
+    const before = await objectsOf(runId)
+    assert.isNotEmpty(before)
+    await run(["reap"], { cwd, env: env() })
+    assert.deepStrictEqual(await objectsOf(runId), before)
+    started.child.kill("SIGINT")
+    assert.strictEqual((await started.ended).code, 130)
+  })
 
   it("interrupted with its whole process group, as by Ctrl-C, removes everything", async () => {
     const cwd = directory()
