@@ -31,7 +31,7 @@ export const layerOf = (machine: Machine, self: Identity, plant: Plant): Layer.L
         Context.add(FileSystem.FileSystem, filesOf(machine, self, plant)),
         Context.add(
           Workspaces,
-          workspacesOf({ machine, engine, underWay: new Map(), attachesMeanwhile: self.pid % 2 === 1 })
+          workspacesOf({ machine, engine, underWay: new Map(), attachesMeanwhile: self.pid % 3 === 1 })
         ),
         Context.add(UidLeases, leasesOf(machine, self, engine)),
         Context.add(JournalFiles, journalsOf(machine, self, plant))
@@ -117,7 +117,7 @@ const workspacesOf = (host: Host): Workspaces["Service"] => {
 }
 
 /**
- * As the original: not interruptible, bounded, and what the engine makes late is the caller's to remove. Every other process attaches
+ * As the original: not interruptible, bounded, and what the engine makes late is the caller's to remove. One process in three attaches
  * while the engine works, as one does whose files the engine sees.
  */
 const createWorkspace = Effect.fnUntraced(function* (
