@@ -55,6 +55,9 @@ const added = async ({ before, seen }: Beginning, cwd: string): Promise<Readonly
 /** What the project promises: nothing is left so long after a kill, and nobody had to ask for it. */
 const promiseMillis = 5000
 
+/** A create or a fault that was under way may still take effect until its deadline of 10 s, and keeps its stream open so long. */
+const settledMillis = 20_000
+
 /** The whole of the machine: shims and cgroups end a moment after their container. */
 const clearsItself = async (cwd: string, pid: number, beginning: Beginning) => {
   const { left, afterMillis } = await untilNothing(() => objectsWith(isOf(cwd)), promiseMillis)
@@ -69,7 +72,7 @@ const journalOf = (cwd: string) => path.join(cwd, ".sbx/runs/last/journal.sqlite
 /** Of a run that had come so far as to have one. */
 const journalIsWhole = async (cwd: string) => {
   if (!existsSync(journalOf(cwd))) return
-  const open = await untilNothing(() => openStreams(journalOf(cwd)), promiseMillis)
+  const open = await untilNothing(() => openStreams(journalOf(cwd)), settledMillis)
   assert.deepStrictEqual(open.left, [], "open streams")
   assert.deepInclude(await Effect.runPromise(verify(journalOf(cwd))), { verdict: "intact", problems: [] })
 }

@@ -1,6 +1,6 @@
 /** Laws of containers: lifecycle, idempotence, conflicts, inspection. */
 import { assert } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, Schedule, Stream } from "effect"
 import type { Law } from "./contractFixture.ts"
 import { container, Fixture, running, textOf } from "./contractFixture.ts"
 
@@ -205,7 +205,14 @@ export const containerLaws: Readonly<Record<string, Law>> = {
     const { engine, programs } = yield* Fixture
     const id = yield* running()
     const { state } = yield* engine.inspectContainer(id)
-    const listed = yield* engine.topContainer(id)
+    // ps(1) shows a name in brackets while the kernel has not set up the command line of a program just executed.
+    const listed = yield* engine.topContainer(id).pipe(
+      Effect.repeat({
+        schedule: Schedule.spaced("50 millis"),
+        until: (processes) => processes.every(({ command }) => !command.startsWith("["))
+      }),
+      Effect.timeout("10 seconds")
+    )
     assert.deepStrictEqual(
       listed.map(({ hostPid, command }) => [hostPid, command]),
       [[state.hostPid, programs.sleeps.join(" ")]]
