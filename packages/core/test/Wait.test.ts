@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { EngineUnavailable } from "@sbx/engine/EngineError"
+import { EngineConflict, EngineUnavailable } from "@sbx/engine/EngineError"
 import * as Memory from "@sbx/journal/Memory"
 import { Clock, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -60,6 +60,29 @@ describe("waiting on a virtual clock", () => {
       const pattern = /ready on \d+$/g
       pattern.lastIndex = 50
       yield* waitFor(context, Wait.log(pattern), "1 second")
+    }).pipe(Effect.provide(Memory.layer))
+  )
+
+  it.effect("tells the end of a sandbox, and not that a look was refused because of it", () =>
+    Effect.gen(function* () {
+      const ended = inspected({ status: "exited", running: false, exitCode: 3, finishedAtMillis: 700 })
+      let over = false
+      const refused = new EngineConflict({ operation: "exec", id: "c1", reason: "not-running", detail: "" })
+      const context = yield* contextOn({
+        // The engine refuses execs before it tells of the end.
+        waitContainer: () => Effect.delay(Effect.succeed({ exitCode: 3 }), "1 second"),
+        inspectContainer: () => Effect.sync(() => (over ? ended : inspected())),
+        exec: () =>
+          Effect.andThen(
+            Effect.sync(() => void (over = true)),
+            Effect.fail(refused)
+          ),
+        logs: () => frames("last words\n")
+      })
+      const fiber = yield* Effect.forkChild(Effect.flip(waitFor(context, Wait.command(["true"]), "1 minute")))
+      yield* TestClock.adjust("5 seconds")
+      const error = yield* Fiber.join(fiber)
+      assert.deepInclude(error, { _tag: "ExitedEarly", exitCode: 3, logTail: "last words\n" })
     }).pipe(Effect.provide(Memory.layer))
   )
 

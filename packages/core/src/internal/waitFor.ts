@@ -33,6 +33,8 @@ export const waitFor = Effect.fnUntraced(function* (
   const notes: Notes = new Map()
   const label = describe(strategy)
   yield* run(context, strategy, notes).pipe(
+    // A probe that meets the end of the sandbox is refused: the end itself says more.
+    Effect.catchIf(metTheEnd, () => Effect.never),
     Effect.raceFirst(endsEarly(context, label)),
     Effect.timeoutOrElse({
       duration: timeout,
@@ -51,6 +53,9 @@ export const waitFor = Effect.fnUntraced(function* (
     })
   )
 })
+
+const metTheEnd = (error: ProbeError): error is EngineConflict =>
+  error._tag === "EngineConflict" && error.reason === "not-running"
 
 const endsEarly = (context: SandboxContext, strategy: string) =>
   Effect.gen(function* () {
