@@ -23,11 +23,15 @@ export interface OwnEngine {
   readonly answers: Effect.Effect<boolean>
   /** Process id of its daemon; fails when it does not run. */
   readonly daemon: Effect.Effect<number, TortureFailed>
-  /** The command line against this engine, to its end. */
+  /** The command line against this engine, to its end; killed, and without an exit code, after three minutes. */
   readonly command: (args: ReadonlyArray<string>) => Effect.Effect<Program.Ended>
   /** Objects whose journal lies beneath `cwd`. */
   readonly objectsOf: (cwd: string) => Effect.Effect<ReadonlyArray<string>, TortureFailed>
 }
+
+/** A command of sbx that takes longer hangs, which is a finding like another exit code. */
+const commandLimit = "3 minutes"
+const hung: Program.Ended = { code: null, signal: "SIGKILL" }
 
 const Status = Schema.fromJsonString(Schema.Struct({ kind: Schema.String, endpoint: Schema.String }))
 
@@ -46,7 +50,7 @@ export const make = Effect.fnUntraced(function* (torture: string, directory: str
   const command = (args: ReadonlyArray<string>, name = args.join("-")) =>
     Effect.scoped(
       Effect.flatMap(Program.start({ args, cwd: directory, env, log: output(name) }), (program) => program.ended)
-    )
+    ).pipe(Effect.timeoutOrElse({ duration: commandLimit, orElse: () => Effect.succeed(hung) }))
   const up = Effect.flatMap(command(["engine", "up"]), ({ code }) =>
     code === 0 ? Effect.void : Effect.fail(failed(`no engine came up (exit code ${code}); see ${output("engine-up")}`))
   )
