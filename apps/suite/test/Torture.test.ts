@@ -1,14 +1,21 @@
+import { mkdirSync, writeFileSync } from "node:fs"
+import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { any, Journal, streamName } from "@sbx/journal/Journal"
+import * as Sqlite from "@sbx/journal/Sqlite"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { drawing } from "../torture/internal/draw.ts"
+import * as Evidence from "../torture/internal/evidence.ts"
 import * as Remains from "../torture/internal/remains.ts"
 import { killEngine, type Outcome, violations } from "../torture/killEngine.ts"
 import { killRunner } from "../torture/killRunner.ts"
 import * as Summary from "../torture/summary.ts"
 import { judge, tortures } from "../torture/Tortures.ts"
 import type { Round } from "../torture/Torture.ts"
+import { directory } from "./support/commandLine.ts"
 import { commandLine } from "./support/inProcess.ts"
 
 const round = (fields: Partial<Round> = {}): Round => ({
@@ -110,6 +117,40 @@ describe("sbx torture", () => {
       assert.deepStrictEqual([wrong.code, wrong.stdout], [2, ""])
       assert.include(wrong.stderr, "kill-runner")
       assert.strictEqual((yield* commandLine(["torture", "kill-runner", "--rounds", "0"])).code, 2)
+    })
+  )
+})
+
+describe("the evidence of a dead run", () => {
+  const runWith = (files: Readonly<Record<string, string>>) => {
+    const cwd = directory()
+    mkdirSync(path.join(cwd, ".sbx/runs/run_a"), { recursive: true })
+    for (const [name, text] of Object.entries(files)) writeFileSync(path.join(cwd, name), text)
+    return cwd
+  }
+  const judged = (cwd: string) => Evidence.judge(cwd).pipe(Effect.provide(NodeServices.layer))
+  const journal = ".sbx/runs/run_a/journal.sqlite"
+
+  it.effect("is nothing where it died before its journal had a commit, unless it had acknowledged one", () =>
+    Effect.gen(function* () {
+      const none = { journalId: undefined, acknowledged: 0, violations: [] }
+      assert.deepStrictEqual(yield* judged(runWith({})), none)
+      assert.deepStrictEqual(yield* judged(runWith({ [journal]: "" })), none)
+      const lost = yield* judged(runWith({ [journal]: "", acks: "1 0\n2 1\n3" }))
+      assert.deepStrictEqual(lost.violations, ["2 appends were acknowledged, and there is no journal"])
+    })
+  )
+
+  it.effect("names each acknowledged append that the journal does not hold", () =>
+    Effect.gen(function* () {
+      const cwd = runWith({ acks: "1 0\n2 7\n" })
+      yield* Effect.gen(function* () {
+        const service = yield* Journal
+        const event = { type: "Ticked", schemaVersion: 1, payload: { n: 0 } }
+        yield* service.append(streamName("torture", "acks"), [event], { expected: any })
+      }).pipe(Effect.provide(Sqlite.layer({ path: path.join(cwd, journal) })))
+      const { acknowledged, violations } = yield* judged(cwd)
+      assert.deepStrictEqual([acknowledged, violations], [2, ["an acknowledged append is lost: 2 7"]])
     })
   )
 })

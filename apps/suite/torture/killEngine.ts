@@ -81,8 +81,7 @@ const round = (engine: OwnEngine.OwnEngine, readyMillis: number) =>
     yield* engine.up
     const reaped = yield* engine.command(["reap"])
     const gone = yield* Remains.awaitGone(engine.objectsOf(victim.cwd), yield* Clock.currentTimeMillis, limitMillis)
-    const path = yield* Evidence.journalOf(victim.cwd)
-    const evidence = path === undefined ? { acknowledged: 0, violations: [] } : yield* Evidence.judge(victim.cwd, path)
+    const evidence = yield* Evidence.judge(victim.cwd)
     const outcome = { ended, log: victim.log, reaped: reaped.code, left: gone.left, evidence: evidence.violations }
     const violated = violations(outcome)
     if (violated.length === 0) yield* (yield* FileSystem).remove(victim.cwd, { recursive: true, force: true })

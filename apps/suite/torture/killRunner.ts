@@ -53,15 +53,14 @@ const judge = Effect.fnUntraced(function* (
 ) {
   const { cwd, pid } = victim
   const gone = yield* Remains.awaitGone(look(cwd, pid, volumesIn(at.inFlight)), at.killedAt, limitMillis)
-  const path = yield* Evidence.journalOf(cwd)
-  const evidence = path === undefined ? undefined : yield* Evidence.judge(cwd, path)
+  const evidence = yield* Evidence.judge(cwd)
   return {
     gone,
-    journalId: evidence?.journalId,
-    acknowledged: evidence?.acknowledged ?? 0,
+    journalId: evidence.journalId,
+    acknowledged: evidence.acknowledged,
     violations: [
       ...gone.left.map((what) => `left ${limitMillis / 1000} s after the kill: ${what}`),
-      ...(evidence?.violations ?? [])
+      ...evidence.violations
     ]
   }
 })

@@ -29,14 +29,13 @@ const round = Effect.fnUntraced(function* ({ round, seed }: RoundOptions) {
   yield* survivor.release
   const ended = yield* survivor.ended
   const left = yield* Remains.objectsOf(survivor.cwd)
-  const path = yield* Evidence.journalOf(survivor.cwd)
-  const evidence = path === undefined ? undefined : yield* Evidence.judge(survivor.cwd, path)
+  const evidence = yield* Evidence.judge(survivor.cwd)
   const violations = [
     ...gone.left.map((what) => `left ${limitMillis / 1000} s after the kill: ${what}`),
     ...before.filter((what) => !after.includes(what)).map((what) => `the neighbour lost ${what}`),
     ...(ended.code === 0 ? [] : [`the neighbour ended with ${ended.code ?? ended.signal}; see ${survivor.log}`]),
     ...left.map((what) => `the neighbour left ${what}`),
-    ...(evidence === undefined ? ["the neighbour has no journal"] : evidence.violations)
+    ...(evidence.journalId === undefined ? ["the neighbour has no journal"] : evidence.violations)
   ]
   const fs = yield* FileSystem
   if (violations.length === 0) {

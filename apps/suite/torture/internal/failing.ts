@@ -6,5 +6,5 @@ export const failing =
   (torture: string) =>
   <A, E extends { readonly message: string }, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, TortureFailed, R> =>
     Effect.mapError(self, (error) =>
-      error instanceof TortureFailed ? error : new TortureFailed({ torture, detail: error.message })
+      error instanceof TortureFailed ? error : new TortureFailed({ torture, detail: error.message.replace(/\.$/, "") })
     )
