@@ -12,6 +12,7 @@ import * as Evidence from "../torture/internal/evidence.ts"
 import * as Remains from "../torture/internal/remains.ts"
 import { killEngine, type Outcome, violations } from "../torture/killEngine.ts"
 import { killRunner } from "../torture/killRunner.ts"
+import { plantNames, simulation } from "../torture/simulation.ts"
 import * as Summary from "../torture/summary.ts"
 import { judge, tortures } from "../torture/Tortures.ts"
 import type { Round } from "../torture/Torture.ts"
@@ -53,6 +54,7 @@ describe("tortures", () => {
     const held: Outcome = {
       ended: Option.some({ code: 3, signal: null }),
       log: "output.log",
+      unreaped: ["container of a run that failed"],
       reaped: 0,
       left: [],
       evidence: []
@@ -62,6 +64,7 @@ describe("tortures", () => {
       [{ ended: Option.none() }, "the run hangs 90 s after the engine's death"],
       [{ ended: Option.some({ code: 2, signal: null }) }, "the run ended with 2; see output.log"],
       [{ ended: Option.some({ code: null, signal: "SIGSEGV" }) }, "the run ended with SIGSEGV; see output.log"],
+      [{ ended: Option.some({ code: 0, signal: null }) }, "the run says pass and left container of a run that failed"],
       [{ reaped: 3 }, "reap ended with 3"],
       [{ left: ["container a"] }, "left after the engine was back: container a"],
       [{ evidence: ["an acknowledged append is lost: 9 7"] }, "an acknowledged append is lost: 9 7"]
@@ -85,6 +88,14 @@ describe("tortures", () => {
     assert.notDeepEqual(take(7, 3), take(8, 3))
     for (const value of take(1, 1)) assert.isTrue(value >= 0 && value < 1)
   })
+
+  it.effect("try every planted bug that the simulation knows, unless fewer rounds are asked", () =>
+    Effect.gen(function* () {
+      const names = yield* plantNames
+      assert.isAtLeast(names.length, 6)
+      assert.strictEqual(simulation.rounds, names.length + 1)
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
 
   it("name the command that repeats a failed round", () => {
     const text = Summary.round("kill-runner", 42, round({ round: 7, violations: ["left: x"] }), (_, said) => said)

@@ -43,6 +43,8 @@ export interface Outcome {
   /** None when it hung. */
   readonly ended: Option.Option<Program.Ended>
   readonly log: string
+  /** What the engine still had of the run when it was back, before anybody reaped. */
+  readonly unreaped: ReadonlyArray<string>
   /** Exit code of `reap`. */
   readonly reaped: number | null
   readonly left: ReadonlyArray<string>
@@ -54,12 +56,14 @@ const endOf = ({ ended }: Outcome) => (ended._tag === "None" ? "hangs" : (ended.
 
 /** Everything that does not hold, in a line each. */
 export const violations = (outcome: Outcome): ReadonlyArray<string> => {
-  const { ended, evidence, left, log, reaped } = outcome
+  const { ended, evidence, left, log, reaped, unreaped } = outcome
+  const saysPass = ended._tag === "Some" && ended.value.code === 0
   return [
     ...(ended._tag === "None" ? [`the run hangs ${endMillis / 1000} s after the engine's death`] : []),
     ...(ended._tag === "Some" && !own.has(ended.value.code)
       ? [`the run ended with ${endOf(outcome)}; see ${log}`]
       : []),
+    ...(saysPass ? unreaped.map((what) => `the run says pass and left ${what}`) : []),
     ...(reaped === 0 ? [] : [`reap ended with ${reaped}`]),
     ...left.map((what) => `left after the engine was back: ${what}`),
     ...evidence
@@ -79,10 +83,18 @@ const round = (engine: OwnEngine.OwnEngine, readyMillis: number) =>
     const tookMillis = (yield* Clock.currentTimeMillis) - killedAt
     if (ended._tag === "None") yield* victim.kill("group")
     yield* engine.up
+    const unreaped = yield* engine.objectsOf(victim.cwd)
     const reaped = yield* engine.command(["reap"])
     const gone = yield* Remains.awaitGone(engine.objectsOf(victim.cwd), yield* Clock.currentTimeMillis, limitMillis)
     const evidence = yield* Evidence.judge(victim.cwd)
-    const outcome = { ended, log: victim.log, reaped: reaped.code, left: gone.left, evidence: evidence.violations }
+    const outcome = {
+      ended,
+      log: victim.log,
+      unreaped,
+      reaped: reaped.code,
+      left: gone.left,
+      evidence: evidence.violations
+    }
     const violated = violations(outcome)
     if (violated.length === 0) yield* (yield* FileSystem).remove(victim.cwd, { recursive: true, force: true })
     return {

@@ -79,8 +79,11 @@ const planted = Effect.fnUntraced(function* (plant: string, { round, seed }: Rou
   } satisfies Round
 })
 
+/** Names of the planted bugs, as the explorer knows them. */
+export const plantNames = Effect.map(explore(["--plants"]), (text) => text.split("\n"))
+
 const prepare = Effect.gen(function* () {
-  const plants = (yield* explore(["--plants"])).split("\n")
+  const plants = yield* plantNames
   const harm = (options: RoundOptions) => {
     const plant = plants[options.round - 1]
     if (options.round === 0) return minute(options).pipe(failing(name))
