@@ -59,7 +59,10 @@ export interface Series {
   readonly items: Stream.Stream<SeriesItem>
   /** Samples in the ring, oldest first. */
   readonly recent: Effect.Effect<ReadonlyArray<ContainerSample>>
-  /** Summary over the ring, or over samples not older than `last` before the newest one. */
+  /**
+   * Summary over the ring, or over samples not older than `last` before the newest one. After a jump of the source's clock such a
+   * window begins at the jump: ages on both sides of it do not compare.
+   */
   readonly window: (
     metric: ContainerMetric,
     options?: { readonly last?: Duration.Input }
@@ -67,6 +70,8 @@ export interface Series {
   readonly interval: Effect.Effect<Duration.Duration>
   /** Takes effect at once: the next sample comes one new interval after the last one. */
   readonly setInterval: (interval: Duration.Input) => Effect.Effect<void, InvalidInterval>
+  /** Takes the next sample at once; the one after it comes an interval later. */
+  readonly sampleNow: Effect.Effect<void>
 }
 
 export interface SeriesOptions {
@@ -87,11 +92,12 @@ export const make = Effect.fnUntraced(function* (options: {
   const { capacity = 600, target } = options
   if (!Number.isSafeInteger(capacity) || capacity < 1) return yield* new InvalidCapacity({ given: String(capacity) })
   const interval = yield* Ref.make(yield* validInterval(options.interval ?? "1 second"))
-  const changes = yield* Effect.acquireRelease(Queue.sliding<void>(1), Queue.shutdown)
+  const asked = yield* Ref.make(false)
+  const wakes = yield* Effect.acquireRelease(Queue.sliding<void>(1), Queue.shutdown)
   const ring = makeRing<SeriesItem>(capacity)
   const live = yield* Effect.acquireRelease(PubSub.sliding<SeriesItem>(capacity), PubSub.shutdown)
   const { onLost = () => Effect.void, read } = options
-  yield* Effect.forkScoped(run({ target, read, interval, changes, ring, live, onLost }))
+  yield* Effect.forkScoped(run({ target, read, interval, asked, wakes, ring, live, onLost }))
   const recent = Effect.sync(() => samplesOf(ring.toArray()))
   return {
     target,
@@ -101,9 +107,10 @@ export const make = Effect.fnUntraced(function* (options: {
     interval: Ref.get(interval),
     setInterval: (input) =>
       Effect.flatMap(validInterval(input), (valid) => Ref.set(interval, valid)).pipe(
-        Effect.andThen(Queue.offer(changes, undefined)),
+        Effect.andThen(Queue.offer(wakes, undefined)),
         Effect.asVoid
-      )
+      ),
+    sampleNow: Effect.andThen(Ref.set(asked, true), Queue.offer(wakes, undefined)).pipe(Effect.asVoid)
   }
 })
 
@@ -122,7 +129,10 @@ interface Loop {
   readonly target: ContainerTarget
   readonly read: Effect.Effect<ContainerReading, ReadError>
   readonly interval: Ref.Ref<Duration.Duration>
-  readonly changes: Queue.Dequeue<void>
+  /** Whether a sample is wanted before it is due. */
+  readonly asked: Ref.Ref<boolean>
+  /** Tells the waiting loop to look at `interval` and `asked` again. */
+  readonly wakes: Queue.Dequeue<void>
   readonly ring: Ring<SeriesItem>
   readonly live: PubSub.PubSub<SeriesItem>
   readonly onLost: (lost: TargetGone, last: ContainerSample | undefined) => Effect.Effect<void>
@@ -157,13 +167,14 @@ const publish = ({ live, ring }: Loop, item: SeriesItem) =>
     return PubSub.publish(live, item)
   })
 
-/** Waits until one interval after `startedNanos`; a change of the interval while waiting counts at once. */
-const untilDue = Effect.fnUntraced(function* ({ changes, interval }: Loop, startedNanos: bigint) {
+/** Waits until one interval after `startedNanos`; a change of the interval or a request while waiting counts at once. */
+const untilDue = Effect.fnUntraced(function* ({ asked, interval, wakes }: Loop, startedNanos: bigint) {
   for (;;) {
+    if (yield* Ref.getAndSet(asked, false)) return
     const elapsedMillis = Number((yield* Clock.monotonicTimeNanos) - startedNanos) / 1e6
     const restMillis = Duration.toMillis(yield* Ref.get(interval)) - elapsedMillis
     if (restMillis <= 0) return
-    yield* Effect.raceFirst(Effect.sleep(Duration.millis(restMillis)), Queue.take(changes))
+    yield* Effect.raceFirst(Effect.sleep(Duration.millis(restMillis)), Queue.take(wakes))
   }
 })
 
@@ -189,14 +200,24 @@ const windowOf = (
   metric: ContainerMetric,
   last: Duration.Input | undefined
 ) => {
-  const newest = samples.at(-1)?.atMillis ?? 0
-  const since = last === undefined ? Number.NEGATIVE_INFINITY : newest - Duration.toMillis(last)
-  const values = samples.flatMap((sample) => {
-    const value = sample.values[metric]
-    return value === undefined || sample.atMillis < since ? [] : [value]
-  })
+  const chosen = last === undefined ? samples : newest(samples, Duration.toMillis(last))
+  const values = chosen.flatMap((sample) => sample.values[metric] ?? [])
   const summary = summarize(values)
   return summary === undefined
-    ? Effect.fail(new WindowEmpty({ metric, samples: samples.length }))
+    ? Effect.fail(new WindowEmpty({ metric, samples: chosen.length }))
     : Effect.succeed(summary)
+}
+
+/** The samples not older than `spanMillis` before the newest one, back to the first that the same clock cannot have stamped. */
+const newest = (samples: ReadonlyArray<ContainerSample>, spanMillis: number): ReadonlyArray<ContainerSample> => {
+  let from = samples.length
+  let later = samples.at(-1)?.atMillis ?? 0
+  const since = later - spanMillis
+  for (let index = samples.length - 1; index >= 0; index--) {
+    const { atMillis } = samples[index] ?? { atMillis: Number.NaN }
+    if (!(atMillis >= since && atMillis <= later)) break
+    later = atMillis
+    from = index
+  }
+  return samples.slice(from)
 }

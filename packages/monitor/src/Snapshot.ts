@@ -9,15 +9,16 @@ import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { ContainerMetric, ContainerSample } from "./ContainerSampler.ts"
+import type { ContainerSample } from "./ContainerSampler.ts"
+import { ContainerMetric } from "./ContainerSampler.ts"
 import type { ReadError } from "./ContainerSource.ts"
-import type { HostMetric, HostSample, HostUnreadable } from "./HostSampler.ts"
-import { HostSampler } from "./HostSampler.ts"
+import type { HostSample, HostUnreadable } from "./HostSampler.ts"
+import { HostMetric, HostSampler } from "./HostSampler.ts"
 import type { MetricsDisabled } from "./Monitor.ts"
 import { Monitor } from "./Monitor.ts"
-import type { RunnerMetric, RunnerSample } from "./RunnerSampler.ts"
-import { RunnerSampler } from "./RunnerSampler.ts"
-import type { Absences, Sample, Values } from "./Sample.ts"
+import type { RunnerSample } from "./RunnerSampler.ts"
+import { RunnerMetric, RunnerSampler } from "./RunnerSampler.ts"
+import type { Absence, Absences, Sample, Values } from "./Sample.ts"
 import { difference } from "./Sample.ts"
 import type { InvalidInterval } from "./Series.ts"
 
@@ -39,6 +40,7 @@ export interface SnapshotOptions {
   readonly window?: Duration.Input
 }
 
+/** After minus before. Every metric there is stands in `values` or, with the reason, in `absent`. */
 export interface Delta<M extends string> {
   readonly id: string
   readonly name: string
@@ -137,11 +139,15 @@ const finish = Effect.fnUntraced(function* (
 const defined = (values: Readonly<Record<string, number | undefined>>): Record<string, number> =>
   Object.fromEntries(Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
 
-/** What changed from `before` to `after`, for every field. */
+/**
+ * What changed from `before` to `after`, for every metric there is. A counter that fell has no difference: the container was
+ * restarted in between. Refuses totals over something that was not measured, and snapshots that do not show the same subjects.
+ */
 export const compare = (before: Snapshot, after: Snapshot): Effect.Effect<SnapshotDelta, NotComparable> =>
   Effect.suspend(() => {
     const pairs = pair(before.containers, after.containers)
-    const containers = pairs.both.map(([from, to]) => deltaOf(from, to))
+    const containers = pairs.both.map(([from, to]) => deltaOf(ContainerMetric.literals, from, to))
+    const missing = [...pairs.missing, ...oneSided(before, after, "host"), ...oneSided(before, after, "runner")]
     const total = (metric: ContainerMetric) => {
       let sum = 0
       for (const { absent, name, values } of containers) {
@@ -150,27 +156,55 @@ export const compare = (before: Snapshot, after: Snapshot): Effect.Effect<Snapsh
       }
       return sum
     }
-    const missing = [...pairs.missing]
-    const totals = { memoryUsedMb: total("memoryBytes") / 1e6, cpuCores: total("cpuCores"), pids: total("pids") }
+    const totals = {
+      memoryUsedMb: total("memoryBytes") / bytesPerMb,
+      cpuCores: total("cpuCores"),
+      pids: total("pids")
+    }
     if (before.containers.length === 0) missing.push("no container in the first snapshot")
     if (missing.length > 0) return Effect.fail(new NotComparable({ missing }))
     return Effect.succeed({
       elapsedMillis: after.atMillis - before.atMillis,
       containers,
-      host: bothOrNone(before.host, after.host),
-      runner: bothOrNone(before.runner, after.runner),
+      host: bothOrNone(HostMetric.literals, before.host, after.host),
+      runner: bothOrNone(RunnerMetric.literals, before.runner, after.runner),
       ...totals
     })
   })
 
-const deltaOf = <M extends string>(before: Sample<M>, after: Sample<M>): Delta<M> => ({
-  id: after.id,
-  name: after.name,
-  ...difference(before, after)
-})
+const bytesPerMb = 1_000_000
 
-const bothOrNone = <M extends string>(before: Sample<M> | undefined, after: Sample<M> | undefined) =>
-  before === undefined || after === undefined ? undefined : deltaOf(before, after)
+/** Metrics that only grow while a container runs. */
+const cumulative: ReadonlySet<string> = new Set<ContainerMetric>([
+  "networkRxBytes",
+  "networkTxBytes",
+  "blockReadBytes",
+  "blockWriteBytes"
+])
+
+const deltaOf = <M extends string>(metrics: ReadonlyArray<M>, before: Sample<M>, after: Sample<M>): Delta<M> => {
+  const found = difference(before, after)
+  const values: { [K in M]?: number } = {}
+  const absent: { [K in M]?: Absence } = {}
+  for (const metric of metrics) {
+    const grown = found.values[metric]
+    if (grown === undefined) absent[metric] = found.absent[metric] ?? "not-reported"
+    else if (grown < 0 && cumulative.has(metric)) absent[metric] = "counter-went-back"
+    else values[metric] = grown
+  }
+  return { id: after.id, name: after.name, values, absent }
+}
+
+const bothOrNone = <M extends string>(
+  metrics: ReadonlyArray<M>,
+  before: Sample<M> | undefined,
+  after: Sample<M> | undefined
+) => (before === undefined || after === undefined ? undefined : deltaOf(metrics, before, after))
+
+const oneSided = (before: Snapshot, after: Snapshot, subject: "host" | "runner"): ReadonlyArray<string> => {
+  if ((before[subject] === undefined) === (after[subject] === undefined)) return []
+  return [`${subject}: only in the ${before[subject] === undefined ? "second" : "first"} snapshot`]
+}
 
 const pair = (before: ReadonlyArray<ContainerSample>, after: ReadonlyArray<ContainerSample>) => {
   const both: Array<readonly [ContainerSample, ContainerSample]> = []

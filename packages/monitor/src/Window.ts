@@ -1,6 +1,6 @@
 /**
  * Summary of a metric over a set of values. Percentiles are nearest-rank: always one of the values, never interpolated.
- * Refuses an empty set: there is no average of nothing.
+ * Refuses an empty set: there is no average of nothing. NaN and infinities are no values and count for nothing.
  */
 import * as Schema from "effect/Schema"
 
@@ -24,9 +24,9 @@ export class WindowEmpty extends Schema.TaggedError<WindowEmpty>()("WindowEmpty"
   }
 }
 
-/** Summarises finite values; `undefined` for an empty set. */
+/** Summarises the finite ones of the values; `undefined` where there is none. */
 export const summarize = (values: ReadonlyArray<number>): WindowSummary | undefined => {
-  const sorted = [...values].sort((a, b) => a - b)
+  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b)
   const min = sorted[0]
   const max = sorted.at(-1)
   if (min === undefined || max === undefined) return undefined

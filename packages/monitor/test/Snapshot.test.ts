@@ -5,10 +5,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as HostSampler from "../src/HostSampler.ts"
-import { derive } from "../src/ContainerSampler.ts"
+import { ContainerMetric, derive } from "../src/ContainerSampler.ts"
+import { HostMetric } from "../src/HostSampler.ts"
 import { Monitor } from "../src/Monitor.ts"
 import { family, snapshotStream } from "../src/ResourceEvent.ts"
 import * as RunnerSampler from "../src/RunnerSampler.ts"
+import { RunnerMetric } from "../src/RunnerSampler.ts"
+import type { Sample } from "../src/Sample.ts"
 import type { Snapshot } from "../src/Snapshot.ts"
 import { compare, takeFullSnapshot, takeSnapshot } from "../src/Snapshot.ts"
 import { readingAt, statsAt, target } from "./readings.ts"
@@ -24,6 +27,17 @@ const snapshotOf = (over: Parameters<typeof readingAt>[2], cores = 0.25): Snapsh
   runner: undefined
 })
 
+/** A sample with the same value for each of the metrics. */
+const sampleOf = <M extends string>(
+  subject: Sample<M>["subject"],
+  metrics: ReadonlyArray<M>,
+  value: number
+): Sample<M> => {
+  const values: { [K in M]?: number } = {}
+  for (const metric of metrics) values[metric] = value
+  return { subject, id: target.containerId, name: target.name, atMillis: 0, intervalMillis: 1000, values, absent: {} }
+}
+
 describe("compare", () => {
   it.effect("answers how much memory was added", () =>
     Effect.gen(function* () {
@@ -37,14 +51,52 @@ describe("compare", () => {
     })
   )
 
-  it.effect("covers every field that both snapshots have", () =>
+  it.effect("covers every metric there is, of containers, the host and the runner", () =>
     Effect.gen(function* () {
-      const before = snapshotOf({})
-      const [delta] = (yield* compare(before, snapshotOf({}))).containers
-      const fields = Object.keys(before.containers[0]?.values ?? {}).sort()
-      assert.isAbove(fields.length, 15)
-      assert.deepStrictEqual(Object.keys(delta?.values ?? {}).sort(), fields)
-      for (const value of Object.values(delta?.values ?? {})) assert.strictEqual(value, 0)
+      const full = (value: number): Snapshot => ({
+        ...snapshotOf({}),
+        containers: [sampleOf("container", ContainerMetric.literals, value)],
+        host: sampleOf("host", HostMetric.literals, value),
+        runner: sampleOf("runner", RunnerMetric.literals, value)
+      })
+      const delta = yield* compare(full(1), full(3))
+      const each = (metrics: ReadonlyArray<string>) => Object.fromEntries(metrics.map((metric) => [metric, 2]))
+      assert.deepStrictEqual<object | undefined>(delta.containers[0]?.values, each(ContainerMetric.literals))
+      assert.deepStrictEqual<object | undefined>(delta.host?.values, each(HostMetric.literals))
+      assert.deepStrictEqual<object | undefined>(delta.runner?.values, each(RunnerMetric.literals))
+    })
+  )
+
+  it.effect("gives a value or a reason for every metric, also for one that a sample does not mention", () =>
+    Effect.gen(function* () {
+      const measured = ["memoryBytes", "cpuCores", "pids"] as const
+      const bare: Snapshot = { ...snapshotOf({}), containers: [sampleOf("container", [...measured], 1)] }
+      const [delta] = (yield* compare(bare, bare)).containers
+      for (const metric of ContainerMetric.literals) {
+        if (measured.some((one) => one === metric)) assert.strictEqual(delta?.values[metric], 0)
+        else assert.strictEqual(delta?.absent[metric], "not-reported", metric)
+      }
+    })
+  )
+
+  it.effect("has no difference of a counter that fell, and one of a gauge that did", () =>
+    Effect.gen(function* () {
+      const before = snapshotOf({ blockIo: { readBytes: 10, writeBytes: 10 } })
+      const after = snapshotOf({ blockIo: { readBytes: 5, writeBytes: 12 }, pids: { current: 1, limit: 64 } })
+      const [delta] = (yield* compare(before, after)).containers
+      assert.deepStrictEqual(
+        [delta?.absent.blockReadBytes, delta?.values.blockWriteBytes, delta?.values.pids],
+        ["counter-went-back", 2, -2]
+      )
+    })
+  )
+
+  it.effect("refuses snapshots of which one shows the host and the other does not", () =>
+    Effect.gen(function* () {
+      const host: Snapshot = { ...snapshotOf({}), host: sampleOf("host", HostMetric.literals, 1) }
+      const missing = (a: Snapshot, b: Snapshot) => Effect.map(Effect.flip(compare(a, b)), (error) => error.missing)
+      assert.deepStrictEqual(yield* missing(host, snapshotOf({})), ["host: only in the first snapshot"])
+      assert.deepStrictEqual(yield* missing(snapshotOf({}), host), ["host: only in the second snapshot"])
     })
   )
 

@@ -37,7 +37,19 @@ describe("summarize", () => {
     assert.deepStrictEqual(summarize(values), { count: 100, min: 1, avg: 50.5, max: 100, p50: 50, p95: 95, p99: 99 })
   })
 
-  it("refuses an empty set", () => {
+  it("orders numbers as numbers, not as text", () => {
+    assert.deepInclude(summarize([10, 9, 100, 1]), { min: 1, p50: 9, max: 100 })
+  })
+
+  it.effect.prop("is not moved by what is no number", [Values], ([values]) =>
+    Effect.sync(() => {
+      const spoilt = values.flatMap((value) => [Number.NaN, value, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+      assert.deepStrictEqual(summarize(spoilt), summarize(values))
+    })
+  )
+
+  it("refuses an empty set, and one without a number in it", () => {
     assert.isUndefined(summarize([]))
+    assert.isUndefined(summarize([Number.NaN]))
   })
 })
