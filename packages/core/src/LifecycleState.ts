@@ -28,6 +28,8 @@ export interface LifecycleState {
     | undefined
   /** A pause or resume without outcome. */
   readonly pending: { readonly kind: "pause" | "resume"; readonly sinceMillis: number } | undefined
+  /** A start was asked for and has no outcome yet; where the container is still being made, that comes first. */
+  readonly startWanted: boolean
   /** A restart was asked for and the start has not come yet. */
   readonly restartWanted: boolean
   /** Execs without outcome, by our key. `execId` is the engine's, once known. */
@@ -61,6 +63,7 @@ export const initial: LifecycleState = {
   startedAtMillis: undefined,
   exit: undefined,
   pending: undefined,
+  startWanted: false,
   restartWanted: false,
   openExecs: {},
   recovery: undefined,

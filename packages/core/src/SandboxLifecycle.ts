@@ -53,7 +53,7 @@ const explanations: Record<RejectionReason, string> = {
   "illegal-transition": "that is not possible in this status",
   terminal: "its life is over",
   "wrong-attempt": "attempts are numbered from 1 without gaps",
-  "in-flight": "a pause or resume is under way",
+  "in-flight": "a start, pause or resume is under way",
   "duplicate-exec": "an exec with this key is running",
   "unknown-exec": "no exec with this key is open",
   "other-container": "another container is known for it"

@@ -33,6 +33,8 @@ export interface Remains {
   uid: number | undefined
   /** The engine was asked to create the container, whatever became of it. */
   asked: boolean
+  /** Id of the container that the engine has answered the newest create with; absent while there is no such answer. */
+  made: string | undefined
   /** Until when (milliseconds since the epoch) the engine may still make the volume; absent once it has answered. */
   volumeUntil: number | undefined
   removed: boolean
@@ -114,10 +116,11 @@ const intend = Effect.fnUntraced(function* ({ recorder, asked }: Remains, reason
 /** A create without an answer may still happen in the engine until its deadline (moby#24858): remove by name until then. */
 const settle = Effect.fnUntraced(function* (
   engine: Engine["Service"],
-  { recorder, containerName }: Remains
+  { recorder, containerName, made }: Remains
 ): Effect.fn.Return<void, CallError | EngineConflict> {
   const { createdAtMillis, create } = recorder.state()
-  if (createdAtMillis !== undefined || create === undefined || isTerminal(recorder.state())) return
+  if (made !== undefined || createdAtMillis !== undefined || create === undefined || isTerminal(recorder.state()))
+    return
   yield* engine
     .removeContainer(containerName)
     .pipe(

@@ -240,6 +240,7 @@ const enlist = Effect.fnUntraced(function* ({ midwife, live }: House, ticket: Ti
     recorder: yield* Recorder.make(journal, sandboxId),
     uid: undefined,
     asked: false,
+    made: undefined,
     volumeUntil: undefined,
     removed: false,
     forget: Effect.andThen(

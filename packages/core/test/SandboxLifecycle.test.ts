@@ -53,6 +53,28 @@ describe("intents", () => {
     }
   })
 
+  it("to start is taken while the container is being made, once", () => {
+    const wanted: ReadonlyArray<SandboxEvent> = [history.createIntended(1), { _tag: "StartIntended", ...at }]
+    assert.strictEqual(
+      accepts([history.createIntended(1)], { _tag: "Start", ...at }, ["StartIntended"]).status,
+      "creating"
+    )
+    rejects(wanted, { _tag: "Start", ...at }, "in-flight")
+    assert.strictEqual(fold([...wanted, history.made]).status, "starting")
+    assert.strictEqual(fold([history.createIntended(1), history.made]).status, "created")
+    // Failed before the container was seen: it is found created, and not waited for.
+    const failed: ReadonlyArray<SandboxEvent> = [...wanted, { _tag: "StartFailed", ...at, reason: "" }]
+    assert.deepInclude(fold(failed), { status: "creating", startWanted: false })
+    assert.strictEqual(fold([...failed, history.made]).status, "created")
+    // One look tells both, and what the next attempt wants is its own affair.
+    accepts(wanted, { _tag: "Observe", atMillis: 900, container: observed({ startedAtMillis: 800 }) }, [
+      "Created",
+      "Started"
+    ])
+    const ended = fold([...wanted, history.made, history.started(800), history.died(850), history.createIntended(2)])
+    assert.deepInclude(ended, { status: "creating", startWanted: false })
+  })
+
   it("are rejected where they make no sense", () => {
     rejects(given.created, { _tag: "Pause", ...at }, "illegal-transition")
     rejects(given.running, { _tag: "Start", ...at }, "illegal-transition")

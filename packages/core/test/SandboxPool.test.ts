@@ -57,7 +57,7 @@ describe("a sandbox pool", () => {
       const facts = yield* Stream.runCollect(SandboxEvents.read(journal, SandboxEvents.stream(seen[0] ?? "")))
       assert.deepStrictEqual(
         facts.map(({ type }) => type),
-        ["CreateIntended", "Created", "StartIntended", "Started", "Pooled", "Acquired", "RemoveIntended", "Removed"]
+        ["CreateIntended", "StartIntended", "Created", "Started", "Pooled", "Acquired", "RemoveIntended", "Removed"]
       )
     })
     return Effect.andThen(

@@ -48,8 +48,8 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "120 seconds" })("
         facts.map(({ _tag }) => _tag),
         [
           "CreateIntended",
-          "Created",
           "StartIntended",
+          "Created",
           "Started",
           "ExecIntended",
           "ExecStarted",
@@ -194,7 +194,7 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "120 seconds" })("
       )
       yield* box.exec(["true"])
       const tags = yield* Fiber.join(seen)
-      assert.deepStrictEqual(tags.slice(0, 4), ["CreateIntended", "Created", "StartIntended", "Started"])
+      assert.deepStrictEqual(tags.slice(0, 4), ["CreateIntended", "StartIntended", "Created", "Started"])
     })
   )
 })
@@ -368,6 +368,39 @@ describe.concurrent("sandboxes without a container yet", () => {
         yield* nothingLeft
         const journal = yield* Journal
         assert.deepStrictEqual(yield* journal.streams({ category: "sandbox", open: true }), [])
+      })
+    )
+  })
+})
+
+describe.concurrent("sandboxes whose start takes its time", () => {
+  const asked = Deferred.makeUnsafe<void>()
+  const hanging = withEngine((engine) => ({
+    ...engine,
+    startContainer: () => Effect.andThen(Deferred.succeed(asked, undefined), Effect.never)
+  }))
+
+  layer(hanging, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    it.effect("are known to be there, and removed at once, when it is interrupted", () =>
+      Effect.gen(function* () {
+        const { make } = yield* Sandboxes
+        const fiber = yield* Effect.forkChild(Effect.scoped(make({ disk: "4M" })))
+        yield* Deferred.await(asked)
+        yield* Fiber.interrupt(fiber)
+        yield* nothingLeft
+        const journal = yield* Journal
+        const [stream] = yield* journal.streams({ category: "sandbox" })
+        const facts = yield* factsOf(stream?.name.slice("sandbox/".length) ?? "")
+        assert.deepStrictEqual(
+          facts.map(({ _tag }) => _tag),
+          ["CreateIntended", "StartIntended", "Created", "RemoveIntended", "Removed"]
+        )
+        // The engine had answered: nobody waits until the create's deadline for what it might still make.
+        const [intended] = facts
+        assert.isBelow(
+          facts.at(-1)?.atMillis ?? Number.NaN,
+          intended?._tag === "CreateIntended" ? intended.deadlineMillis : Number.NaN
+        )
       })
     )
   })

@@ -13,6 +13,8 @@ export const decideIntent = (command: IntentCommand, state: LifecycleState): Dec
   switch (event._tag) {
     case "CreateIntended":
       return event.attempt === (state.create?.attempt ?? 0) + 1 ? [event] : "wrong-attempt"
+    case "StartIntended":
+      return state.startWanted ? "in-flight" : [event]
     case "PauseIntended":
     case "ResumeIntended":
       return state.pending === undefined ? [event] : "in-flight"

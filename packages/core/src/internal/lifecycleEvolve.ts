@@ -39,9 +39,21 @@ const withoutExec = (state: LifecycleState, key: string): Patch => {
 const facts = (state: LifecycleState, event: SandboxEvent): Patch => {
   switch (event._tag) {
     case "CreateIntended":
-      return { create: event, containerId: undefined, createdAtMillis: undefined, startedAtMillis: undefined }
+      return {
+        create: event,
+        containerId: undefined,
+        createdAtMillis: undefined,
+        startedAtMillis: undefined,
+        startWanted: false
+      }
     case "Created":
       return { containerId: event.containerId, createdAtMillis: event.createdAtMillis, exit: undefined }
+    case "CreateFailed":
+    case "CreateAbandoned":
+    case "StartFailed":
+      return { startWanted: false }
+    case "StartIntended":
+      return { startWanted: true }
     case "Started":
       return started(state, event.startedAtMillis)
     case "PauseIntended":
@@ -58,12 +70,12 @@ const facts = (state: LifecycleState, event: SandboxEvent): Patch => {
     case "Stopped":
       return { pending: undefined, exit: { oomKilled: false, ...state.exit, ...exitOf(event) } }
     case "Died":
-      return { pending: undefined, exit: { ...exitOf(event), oomKilled: event.oomKilled } }
+      return { pending: undefined, startWanted: false, exit: { ...exitOf(event), oomKilled: event.oomKilled } }
     case "Vanished":
-      return { pending: undefined, containerId: undefined }
+      return { pending: undefined, containerId: undefined, startWanted: false }
     case "Removed":
     case "OrphanReaped":
-      return { pending: undefined, containerId: undefined, restartWanted: false, openExecs: {} }
+      return { pending: undefined, containerId: undefined, startWanted: false, restartWanted: false, openExecs: {} }
     case "RecoveryDecided":
       return { recovery: { decision: event.decision, attempt: event.attempt } }
     case "Recovered":
@@ -104,6 +116,7 @@ const started = (state: LifecycleState, startedAtMillis: number): Patch => {
   return {
     startedAtMillis,
     exit: over ? state.exit : undefined,
+    startWanted: false,
     restartWanted: false,
     pending: undefined,
     health: {},

@@ -19,6 +19,21 @@ const open: ReadonlyArray<SandboxState> = ["creating", ...withContainer, "removi
 const afterFailedCreate = (state: LifecycleState): SandboxState =>
   state.create !== undefined && state.create.attempt > 1 ? "stopped" : "failed"
 
+/** A start may be wanted before there is anything to start. */
+const afterCreate = ({ status, startWanted }: LifecycleState): SandboxState => {
+  if (status === "removing") return "removing"
+  return startWanted ? "starting" : "created"
+}
+
+const unlessCreating =
+  (status: SandboxState) =>
+  (state: LifecycleState): SandboxState =>
+    state.status === "creating" ? "creating" : status
+
+/** Of a container that nobody has seen yet the create is still to be settled. */
+const afterFailedStart = (state: LifecycleState): SandboxState =>
+  unlessCreating(state.startedAtMillis === undefined ? "created" : "stopped")(state)
+
 /** While a stop or a removal is under way its own outcome decides. */
 const afterDeath = (state: LifecycleState): SandboxState =>
   state.status === "stopping" || state.status === "removing" ? state.status : "stopped"
@@ -34,12 +49,12 @@ const exec: Rule = { from: open }
 
 export const rules: Record<SandboxEvent["_tag"], Rule> = {
   CreateIntended: { from: ["requested", "created", "stopped"], to: "creating" },
-  Created: { from: ["creating", "removing"], to: (s) => (s.status === "removing" ? "removing" : "created") },
+  Created: { from: ["creating", "removing"], to: afterCreate },
   CreateFailed: { from: ["creating"], to: afterFailedCreate },
   CreateAbandoned: { from: ["creating"], to: afterFailedCreate },
-  StartIntended: { from: ["created", "stopped"], to: "starting" },
+  StartIntended: { from: ["creating", "created", "stopped"], to: unlessCreating("starting") },
   Started: { from: ["created", "starting", "running", "stopped"], to: afterStart },
-  StartFailed: { from: ["starting"], to: (s) => (s.startedAtMillis === undefined ? "created" : "stopped") },
+  StartFailed: { from: ["creating", "starting"], to: afterFailedStart },
   PauseIntended: { from: ["running"] },
   Paused: { from: ["running"], to: "paused" },
   PauseFailed: { from: ["running"] },

@@ -52,8 +52,8 @@ export const replace = Effect.fnUntraced(function* (
       )
   }
   const { labels, replaces } = yield* intend({ context, midwife, remains })
-  const containerId = yield* exchange({ context, midwife, remains }, { labels, replaces, keepWorkspace, spec, uid })
-  yield* Birth.start(engine, remains, containerId, spec)
+  const exchanged = exchange({ context, midwife, remains }, { labels, replaces, keepWorkspace, spec, uid })
+  yield* Birth.createAndLaunch(engine, remains, spec, exchanged)
 })
 
 /** The predecessor is known by its id, also when an earlier replacement got no further than its intent. */
@@ -96,9 +96,7 @@ const exchange = Effect.fnUntraced(function* ({ midwife, remains }: Parts, work:
       yield* ready
     }
     asked = true
-    return (yield* Birth.createContainer(midwife, remains, spec, uid, labels, ({ recorder }, created) =>
-      observe(recorder, created)
-    )).id
+    return yield* Birth.createContainer(midwife, remains, spec, uid, labels)
   })
   return yield* steps.pipe(
     Effect.tapError((error) => (asked && !Birth.isRefusal(error) ? Effect.void : failed(remains, error.message))),

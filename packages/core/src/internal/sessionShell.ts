@@ -8,7 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type { OutputFrame } from "@sbx/engine/Engine"
 import type { ProcessError } from "../Exec.ts"
 import type { SpawnedProcess } from "../Sandbox.ts"
 import type { SpawnOptions } from "../SandboxHandle.ts"
@@ -50,6 +50,8 @@ export interface Shell {
 /** 16 characters of base32: nothing that a command prints holds it by accident. */
 export const makeNonce = Effect.map(makeId("n"), (id) => id.slice(2))
 
+type Channel = OutputFrame["channel"]
+
 interface State {
   reading: Reading | undefined
   end: ShellEnd | undefined
@@ -63,7 +65,8 @@ export const open = Effect.fnUntraced(function* (
   const nonce = yield* makeNonce
   const expect = (next: string, limitBytes: number) => beginReading(state, next, limitBytes)
   const ready = yield* expect(nonce, 0)
-  const process = yield* spawn(context, ["sh", "-c", script, "sbx-session", nonce], { ...options, stdin: true })
+  const sink = (channel: Channel, bytes: Uint8Array) => read(state, channel, bytes)
+  const process = yield* spawn(context, ["sh", "-c", script, "sbx-session", nonce], { ...options, stdin: true }, sink)
   yield* Effect.forkScoped(follow(state, process))
   const { text } = yield* Effect.timeoutOrElse(Deferred.await(ready.done), {
     duration: "20 seconds",
@@ -91,26 +94,18 @@ const beginReading = Effect.fnUntraced(function* (state: State, nonce: string, l
   return reading
 })
 
-const read = (state: State, channel: "stdout" | "stderr") => (bytes: Uint8Array) =>
-  Effect.suspend(() => {
-    const { reading } = state
-    if (reading === undefined) return Effect.void
-    reading.decoders[channel].feed(bytes, reading[channel].add)
-    const other = reading.decoders[channel === "stdout" ? "stderr" : "stdout"].end()
-    const end = reading.decoders[channel].end()
-    return end === undefined || other === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(reading.done, end))
-  })
+/** Directly from the connection, without a queue or a fiber in between: this is what a command waits for. */
+const read = ({ reading }: State, channel: Channel, bytes: Uint8Array): void => {
+  if (reading === undefined) return
+  reading.decoders[channel].feed(bytes, reading[channel].add)
+  const other = reading.decoders[channel === "stdout" ? "stderr" : "stdout"].end()
+  const end = reading.decoders[channel].end()
+  if (end !== undefined && other !== undefined) Deferred.doneUnsafe(reading.done, Effect.succeed(end))
+}
 
-/** Until the engine ends both streams; then the shell is over, whatever the reason. */
+/** Until the engine has told how it ended; then the shell is over, whatever the reason. */
 const follow = (state: State, process: SpawnedProcess) =>
-  Effect.all(
-    [
-      Stream.runForEach(process.stdout, read(state, "stdout")),
-      Stream.runForEach(process.stderr, read(state, "stderr"))
-    ],
-    { concurrency: "unbounded", discard: true }
-  ).pipe(
-    Effect.andThen(process.exitCode),
+  process.exitCode.pipe(
     Effect.exit,
     Effect.flatMap((exit) =>
       finish(

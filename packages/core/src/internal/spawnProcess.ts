@@ -29,10 +29,15 @@ interface Spawned {
   readonly started: StartedExec
   readonly argv: ReadonlyArray<string>
   readonly ports: Readonly<Record<OutputFrame["channel"], OutputPort.OutputPort>>
+  /** Takes what would go to the ports; it may not throw. */
+  readonly sink: OutputSink | undefined
   /** Digests only, plus enough text to recognise the runtime's refusal. */
   readonly captures: Readonly<Record<OutputFrame["channel"], Capture.Capture>>
   readonly exit: Deferred.Deferred<number, ExitError>
 }
+
+/** Gets all output as it comes, at once and in the order of each channel: for a reader that never holds the process back. */
+export type OutputSink = (channel: OutputFrame["channel"], bytes: Uint8Array) => void
 
 const refusalBytes = 4096
 const exitDeadline = "10 seconds"
@@ -40,7 +45,8 @@ const exitDeadline = "10 seconds"
 export const spawn = Effect.fnUntraced(function* (
   context: SandboxContext,
   argv: ReadonlyArray<string>,
-  options: SpawnOptions = {}
+  options: SpawnOptions = {},
+  sink?: OutputSink
 ): Effect.fn.Return<SpawnedProcess, ProcessError, Scope.Scope> {
   const spawned = yield* Effect.uninterruptible(
     Effect.gen(function* () {
@@ -48,7 +54,7 @@ export const spawn = Effect.fnUntraced(function* (
       const captures = { stdout: Capture.make(refusalBytes), stderr: Capture.make(refusalBytes) }
       const exit = yield* Deferred.make<number, ExitError>()
       const started = yield* start(context, argv, options, { stdin: options.stdin === true, timeoutMillis: 0 })
-      const made: Spawned = { started, argv, ports, captures, exit }
+      const made: Spawned = { started, argv, ports, sink, captures, exit }
       // Before the finalizer, which runs first: it still hears how the process ended.
       yield* Effect.forkScoped(pump(context, made))
       yield* Effect.addFinalizer(() => end(context, made))
@@ -68,12 +74,14 @@ export const spawn = Effect.fnUntraced(function* (
 })
 
 const pump = (context: SandboxContext, spawned: Spawned) => {
-  const { started, ports, captures, exit } = spawned
+  const { started, ports, sink, captures, exit } = spawned
   const both = <A>(each: (port: OutputPort.OutputPort) => Effect.Effect<A>) =>
     Effect.andThen(each(ports.stdout), each(ports.stderr))
   return Stream.runForEach(started.connection.output, ({ channel, bytes }) => {
     captures[channel].add(bytes)
-    return ports[channel].offer(bytes)
+    if (sink === undefined) return ports[channel].offer(bytes)
+    sink(channel, bytes)
+    return Effect.void
   }).pipe(
     Effect.tapError((error) => both((port) => port.fail(error))),
     Effect.andThen(both((port) => port.end)),

@@ -43,7 +43,7 @@ const recordAfterCreate = (): Plant => {
         Effect.suspend(() => {
           if (!isIntent(events[0])) return journal.append(stream, events, options)
           held.set(stream, Effect.ignore(journal.append(stream, events, options)))
-          return Effect.succeed({ first: 0, last: 0, version: 1, deduplicated: false })
+          return Effect.succeed({ first: 0, last: 0, version: events.length, deduplicated: false })
         })
     }),
     engine: (engine) => ({

@@ -182,7 +182,7 @@ const handleOn = Effect.fnUntraced(function* (
 ) {
   const volume = "sbx-j-a-ws"
   const made = { sandboxId: id, containerName: "sbx-j-a-1", volume, recorder, uid: 100_000 }
-  const remains = { ...made, asked: true, volumeUntil: undefined, removed: false }
+  const remains = { ...made, asked: true, made: undefined, volumeUntil: undefined, removed: false }
   const context: SandboxContext = {
     engine,
     recorder,

@@ -21,8 +21,8 @@ const command = ["sh", "-c", "trap 'echo caught SIGTERM; exit 0' TERM; echo read
 
 const expectedFacts = [
   "CreateIntended",
-  "Created",
   "StartIntended",
+  "Created",
   "Started",
   "ExecIntended",
   "ExecStarted",
