@@ -1,11 +1,11 @@
 /**
- * What two readings of a container say about it: a pure function. Rates are measured over the interval between the
- * readings by the engine's clock, cross-checked with the kernel's cpu accounting; nothing is assumed or defaulted.
+ * What two readings of a container say about it: a pure function. Rates are measured over the interval between the readings: by
+ * the source's monotonic clock, else by the engine's, cross-checked with the kernel's cpu accounting. Nothing is assumed or defaulted.
  */
 import type { ContainerTarget } from "@sbx/core/Sandbox"
 import type { ContainerStats } from "@sbx/engine/Engine"
 import * as Schema from "effect/Schema"
-import type { Measured, Sample } from "./Sample.ts"
+import type { Absence, Measured, Sample, SampleSource } from "./Sample.ts"
 import { combine, gauge, growth, map, split } from "./Sample.ts"
 
 export const ContainerMetric = Schema.Literals([
@@ -24,11 +24,24 @@ export const ContainerMetric = Schema.Literals([
   "memoryChargedBytes",
   "memoryLimitBytes",
   "memoryPercentOfLimit",
-  /** Highest charged memory since the container started, bytes; cgroup v1 only. */
+  /** Highest charged memory since the container started, bytes (v1 `max_usage_in_bytes`, v2 `memory.peak` from Linux 5.19 on). */
   "memoryPeakBytes",
-  /** Tasks (processes and threads), as the pids cgroup counts them. */
+  /** Processes that the kernel killed in the container for want of memory, since it started. */
+  "memoryOomKills",
+  /** Tasks as the pids cgroup counts them against its limit: every thread, and the dead that wait for their parent. */
   "pids",
   "pidsLimit",
+  /** Live processes (thread groups). */
+  "processes",
+  /** Live threads of all processes; `pids` without the dead. */
+  "threads",
+  /** Open file descriptors of all processes; measured at a slower pace. */
+  "openFiles",
+  /** Disk blocks of what was written outside of mounts, bytes; 0 when nothing was. Only where asked for. */
+  "writableLayerBytes",
+  /** Used, and size, of the container's own bounded file systems (tmpfs with a size, loop devices) outside /dev, bytes, in sum. */
+  "mountUsedBytes",
+  "mountLimitBytes",
   /** Cumulative bytes over all interfaces. */
   "networkRxBytes",
   "networkTxBytes",
@@ -43,11 +56,29 @@ export const ContainerMetric = Schema.Literals([
 export type ContainerMetric = typeof ContainerMetric.Type
 export type ContainerSample = Sample<ContainerMetric>
 
+/** What engines do not tell in their statistics. A number, or the reason why there is none. */
+export type DetailMetric =
+  | "memoryOomKills"
+  | "processes"
+  | "threads"
+  | "openFiles"
+  | "writableLayerBytes"
+  | "mountUsedBytes"
+  | "mountLimitBytes"
+
 /** What a source reads at one instant. */
 export interface ContainerReading {
   readonly stats: ContainerStats
   /** The quota in cores; absent when the container has none. */
   readonly cpuLimitCores: number | undefined
+  readonly source?: SampleSource
+  /** When the cpu counter was read, by a clock that no one sets; rates do not look at the wall clock then. */
+  readonly monotonicNanos?: bigint
+  /** Another one after a restart, from which on counters count anew. */
+  readonly incarnation?: string
+  readonly details?: { readonly [K in DetailMetric]?: Measured }
+  /** Why the source could not read a metric that it reads otherwise. */
+  readonly reasons?: { readonly [K in ContainerMetric]?: Absence }
 }
 
 /** Derives a sample from the present reading and the one before it, if there is one. */
@@ -56,20 +87,48 @@ export const derive = (
   previous: ContainerReading | undefined,
   current: ContainerReading
 ): ContainerSample => {
-  const interval = elapsedMillis(previous?.stats, current.stats)
+  const before = comparable(previous, current)
+  const interval = typeof before === "string" ? before : intervalOf(before, current)
+  const measured: Record<ContainerMetric, Measured> = {
+    ...cpu(before, current, interval),
+    ...memory(current.stats),
+    ...pids(current.stats),
+    ...io(before, current.stats, interval),
+    ...details(current)
+  }
   return {
     subject: "container",
     id: target.containerId,
     name: target.name,
     atMillis: current.stats.readAtMillis,
     intervalMillis: typeof interval === "number" ? interval : undefined,
-    ...split<ContainerMetric>({
-      ...cpu(previous, current, interval),
-      ...memory(current.stats),
-      ...pids(current.stats),
-      ...io(previous?.stats, current.stats, interval)
-    })
+    ...split(withReasons(measured, current.reasons)),
+    ...(current.source === undefined ? {} : { source: current.source })
   }
+}
+
+/** The earlier reading where its counters go on in the later one, else why they do not. */
+const comparable = (previous: ContainerReading | undefined, current: ContainerReading): ContainerReading | Absence => {
+  if (previous === undefined) return "no-previous-reading"
+  if (previous.source !== current.source) return "source-changed"
+  return previous.incarnation === current.incarnation ? previous : "counter-went-back"
+}
+
+const intervalOf = (before: ContainerReading, after: ContainerReading): Measured => {
+  if (before.monotonicNanos === undefined || after.monotonicNanos === undefined)
+    return elapsedMillis(before.stats, after.stats)
+  const nanos = after.monotonicNanos - before.monotonicNanos
+  return nanos > 0n ? Number(nanos) / 1e6 : "no-interval"
+}
+
+const withReasons = (
+  measured: Record<ContainerMetric, Measured>,
+  reasons: ContainerReading["reasons"]
+): Record<ContainerMetric, Measured> => {
+  if (reasons === undefined) return measured
+  for (const metric of ContainerMetric.literals)
+    if (measured[metric] === "not-reported") measured[metric] = reasons[metric] ?? "not-reported"
+  return measured
 }
 
 /** Slack for the tick resolution of the kernel's accounting (USER_HZ) and for stolen time, milliseconds. */
@@ -97,11 +156,11 @@ const limitOf = (limit: number | undefined): Measured => (limit === undefined ? 
 const percent = (value: Measured, limit: Measured): Measured =>
   limit === 0 ? "no-limit" : combine(value, limit, (v, l) => (v / l) * 100)
 
-const cpu = (previous: ContainerReading | undefined, current: ContainerReading, interval: Measured) => {
-  const before = previous?.stats.cpu
+const cpu = (previous: ContainerReading | Absence, current: ContainerReading, interval: Measured) => {
+  const before = typeof previous === "string" ? undefined : previous.stats.cpu
   const after = current.stats.cpu
   const over = (from: number | undefined, to: number | undefined): Measured =>
-    to === undefined ? "not-reported" : previous === undefined ? "no-previous-reading" : growth(from, to)
+    to === undefined ? "not-reported" : typeof previous === "string" ? previous : growth(from, to)
   const usage = over(before?.usageNanos, after?.usageNanos)
   const cpuCores = combine(usage, interval, (nanos, millis) => nanos / 1e6 / millis)
   const cpuLimitCores = limitOf(current.cpuLimitCores)
@@ -137,14 +196,26 @@ const pids = ({ pids: reading }: ContainerStats) => ({
   pidsLimit: reading === undefined ? ("not-reported" as const) : limitOf(reading.limit)
 })
 
-const io = (before: ContainerStats | undefined, after: ContainerStats, interval: Measured) => {
+const details = ({ details: read }: ContainerReading): Record<DetailMetric, Measured> => ({
+  memoryOomKills: check(read?.memoryOomKills),
+  processes: check(read?.processes),
+  threads: check(read?.threads),
+  openFiles: check(read?.openFiles),
+  writableLayerBytes: check(read?.writableLayerBytes),
+  mountUsedBytes: check(read?.mountUsedBytes),
+  mountLimitBytes: check(read?.mountLimitBytes)
+})
+
+const check = (value: Measured | undefined): Measured => (typeof value === "string" ? value : gauge(value))
+
+const io = (before: ContainerReading | Absence, after: ContainerStats, interval: Measured) => {
   const rate = (from: Measured | undefined, to: Measured): Measured => {
     if (typeof to !== "number") return to
-    if (from === undefined) return "no-previous-reading"
-    const grown = typeof from === "number" ? growth(from, to) : from
+    if (typeof before === "string") return before
+    const grown = typeof from === "number" ? growth(from, to) : (from ?? "not-reported")
     return combine(grown, interval, (bytes, millis) => bytes / (millis / 1000))
   }
-  const from = before === undefined ? undefined : ioCounters(before)
+  const from = typeof before === "string" ? undefined : ioCounters(before.stats)
   const to = ioCounters(after)
   return {
     networkRxBytes: to.rx,

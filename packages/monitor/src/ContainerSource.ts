@@ -1,6 +1,6 @@
 /**
  * Where readings of a container come from. One reading is cheap and answers at once; it never waits for a second one.
- * Layers: `@sbx/monitor/EngineSource`; sources that read cgroup files directly take the same place.
+ * Layers: `AutoSource` (what `Monitor.layerEngine` uses), `CgroupSource` and `EngineSource`, of `@sbx/monitor`.
  */
 import type { ContainerTarget } from "@sbx/core/Sandbox"
 import type { CallError } from "@sbx/engine/EngineError"
@@ -29,12 +29,34 @@ export class TargetNotRunning extends Schema.TaggedError<TargetNotRunning>()("Ta
   }
 }
 
+/**
+ * This machine shows no cgroup files of the container to this process: the engine runs elsewhere (another machine, a virtual one), or
+ * they may not be read. Another source may do; `AutoSource` takes the engine's statistics then.
+ */
+export class CgroupUnreadable extends Schema.TaggedError<CgroupUnreadable>()("CgroupUnreadable", {
+  containerId: Schema.String,
+  name: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `Could not read the cgroup of ${this.name} (${this.containerId}): ${this.detail}.\nUse the engine's statistics (AutoSource or EngineSource).`
+  }
+}
+
 export type TargetError = TargetGone | TargetNotRunning
-export type ReadError = TargetError | CallError
+export type ReadError = TargetError | CgroupUnreadable | CallError
+
+export interface ReadOptions {
+  /**
+   * What costs more than a counter: open files, mounts, the writable layer, processes by an engine's `top`. `paced` (default) reads
+   * it now and then, as the layer says, and repeats it in between; `fresh` reads all of it now.
+   */
+  readonly details?: "paced" | "fresh"
+}
 
 export class ContainerSource extends Context.Service<
   ContainerSource,
   {
-    readonly read: (target: ContainerTarget) => Effect.Effect<ContainerReading, ReadError>
+    readonly read: (target: ContainerTarget, options?: ReadOptions) => Effect.Effect<ContainerReading, ReadError>
   }
 >()("@sbx/monitor/ContainerSource") {}

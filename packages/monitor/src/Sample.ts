@@ -16,14 +16,22 @@ export const Absence = Schema.Literals([
   "clock-went-back",
   /** The source's clock and the kernel's cpu accounting disagree about how much time passed. */
   "clock-jumped",
-  /** A cumulative counter fell: the container was restarted between the readings. */
+  /** A cumulative counter fell, or counts anew: the container was restarted between the readings. */
   "counter-went-back",
+  /** The two readings come from different sources, whose clocks and counters are not one. */
+  "source-changed",
   /** NaN, infinite or negative. */
   "not-a-number",
   /** Two numbers of one reading contradict each other, e.g. more cache than usage. */
   "inconsistent",
   /** A percentage or a limit, and there is no limit. */
-  "no-limit"
+  "no-limit",
+  /** The kernel keeps the number and this process may not read it. */
+  "permission-denied",
+  /** Expensive to measure, and nobody asked for it. */
+  "not-requested",
+  /** Measuring it was given up at a bound on the work. */
+  "too-costly"
 ])
 export type Absence = typeof Absence.Type
 
@@ -41,7 +49,13 @@ export interface Sample<M extends string> {
   readonly intervalMillis: number | undefined
   readonly values: Values<M>
   readonly absent: Absences<M>
+  /** Where a container's numbers come from; absent for other subjects. */
+  readonly source?: SampleSource
 }
+
+/** The kernel's cgroup files and /proc of this machine, or the engine's statistics. */
+export const SampleSource = Schema.Literals(["cgroup", "engine"])
+export type SampleSource = typeof SampleSource.Type
 
 /** A value, or why there is none. */
 export type Measured = number | Absence

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { ContainerReading } from "../src/ContainerSampler.ts"
 import { derive, elapsedMillis } from "../src/ContainerSampler.ts"
 import { readingAt, statsAt, target } from "./readings.ts"
 
@@ -17,8 +18,15 @@ describe("derive", () => {
       memoryLimitBytes: 100e6,
       memoryPercentOfLimit: 50,
       memoryPeakBytes: 90e6,
+      memoryOomKills: 0,
       pids: 3,
       pidsLimit: 64,
+      processes: 2,
+      threads: 3,
+      openFiles: 12,
+      writableLayerBytes: 8192,
+      mountUsedBytes: 5e6,
+      mountLimitBytes: 10e6,
       networkRxBytes: 12_005,
       networkTxBytes: 30,
       networkRxBytesPerSecond: 1000,
@@ -49,8 +57,10 @@ describe("derive", () => {
 
   it("leaves out what the engine did not report", () => {
     const nothing = { cpu: undefined, memory: undefined, pids: undefined, network: undefined, blockIo: undefined }
-    const { absent, values } = derive(target, readingAt(1, 1, nothing), readingAt(2, 1, nothing, "none"))
+    const bare = { ...readingAt(2, 1, nothing, "none"), details: {} }
+    const { absent, values } = derive(target, readingAt(1, 1, nothing), bare)
     assert.deepStrictEqual(values, {})
+    assert.deepStrictEqual([absent.openFiles, absent.memoryOomKills], ["not-reported", "not-reported"])
     assert.strictEqual(absent.cpuCores, "not-reported")
     assert.strictEqual(absent.memoryBytes, "not-reported")
     assert.strictEqual(absent.memoryLimitBytes, "not-reported")
@@ -98,6 +108,58 @@ describe("derive", () => {
     assert.strictEqual(absent.cpuCores, "counter-went-back")
     assert.strictEqual(absent.networkRxBytesPerSecond, "counter-went-back")
     assert.strictEqual(values.networkRxBytes, 1)
+  })
+})
+
+describe("derive, of readings with a clock of their own", () => {
+  const at = (seconds: number, monotonicSeconds: number, over: Partial<ContainerReading> = {}): ContainerReading => ({
+    ...readingAt(seconds, 0.25),
+    monotonicNanos: BigInt(monotonicSeconds * 1e9),
+    incarnation: "7/100",
+    ...over
+  })
+
+  it("does not look at the wall clock, whichever way it jumps", () => {
+    for (const wall of [-3600, 3600]) {
+      const after = at(12, 102)
+      const jumped = { ...after, stats: { ...after.stats, readAtMillis: after.stats.readAtMillis + wall * 1000 } }
+      const { intervalMillis, values } = derive(target, at(10, 100), jumped)
+      assert.deepStrictEqual([intervalMillis, values.cpuCores], [2000, 0.25])
+    }
+  })
+
+  it("has no rate over no time", () => {
+    assert.strictEqual(derive(target, at(10, 100), at(12, 100)).absent.cpuCores, "no-interval")
+  })
+
+  it("has no rate across a restart, even where every counter is higher than before", () => {
+    const { absent, intervalMillis, values } = derive(target, at(10, 100), at(12, 102, { incarnation: "9/200" }))
+    assert.isUndefined(intervalMillis)
+    for (const metric of ["cpuCores", "cpuThrottledMillis", "networkRxBytesPerSecond"] as const)
+      assert.strictEqual(absent[metric], "counter-went-back")
+    assert.strictEqual(values.memoryBytes, 50e6)
+  })
+
+  it("has no rate across a change of source, and names the source", () => {
+    const { absent, source } = derive(target, at(10, 100), at(12, 102, { source: "engine" }))
+    assert.deepStrictEqual(
+      [source, absent.cpuCores, absent.blockReadBytesPerSecond],
+      ["engine", "source-changed", "source-changed"]
+    )
+  })
+
+  it("gives the source's reason where the source has one", () => {
+    const { absent } = derive(target, undefined, {
+      ...readingAt(1, 1, { memory: undefined }),
+      details: { openFiles: "permission-denied", writableLayerBytes: "not-requested", processes: Number.NaN },
+      reasons: { memoryBytes: "permission-denied", pids: "permission-denied" }
+    })
+    assert.strictEqual(absent.memoryBytes, "permission-denied")
+    assert.strictEqual(absent.memoryPeakBytes, "not-reported")
+    assert.deepStrictEqual(
+      [absent.openFiles, absent.writableLayerBytes, absent.processes, absent.pids],
+      ["permission-denied", "not-requested", "not-a-number", undefined]
+    )
   })
 })
 

@@ -33,5 +33,15 @@ export const readingAt = (
   quota: number | "none" = 0.5
 ): ContainerReading => ({
   stats: statsAt(seconds, cores, over),
-  cpuLimitCores: quota === "none" ? undefined : quota
+  cpuLimitCores: quota === "none" ? undefined : quota,
+  source: "cgroup",
+  details: {
+    memoryOomKills: 0,
+    processes: 2,
+    threads: 3,
+    openFiles: 12,
+    writableLayerBytes: 8192,
+    mountUsedBytes: 5e6,
+    mountLimitBytes: 10e6
+  }
 })
