@@ -1,9 +1,10 @@
 /**
- * What the monitor puts on record: snapshots taken and containers lost. Raw samples are not events.
- * Stream `resource/<container id>` for one container, `resource/snapshots` for snapshots.
+ * What the monitor puts on record: snapshots taken, containers lost, alerts and their delivery. Raw samples are not events.
+ * Stream `resource/<container id>` for one container, `resource/snapshots` for snapshots, `resource/alert/…` for an alert.
  */
 import * as EventFamily from "@sbx/journal/EventFamily"
 import * as Schema from "effect/Schema"
+import { alertCases, alertStreamId } from "./AlertEvent.ts"
 
 const Metrics = Schema.Record(Schema.String, Schema.Finite)
 
@@ -28,7 +29,8 @@ export const ResourceEvent = Schema.TaggedUnion({
     name: Schema.String,
     /** When it was last sampled, milliseconds since 1970 by the engine's clock; absent when it never was. */
     lastSampleAtMillis: Schema.optionalKey(Schema.Finite)
-  }
+  },
+  ...alertCases
 })
 export type ResourceEvent = typeof ResourceEvent.Type
 
@@ -42,3 +44,18 @@ export const containerStream = (containerId: string) => family.stream(containerI
 
 /** The stream of snapshots. */
 export const snapshotStream = family.stream("snapshots")
+
+/** The stream that an event belongs in. */
+export const streamOf = (event: ResourceEvent) => {
+  switch (event._tag) {
+    case "SnapshotTaken":
+      return snapshotStream
+    case "SamplerTargetLost":
+      return containerStream(event.containerId)
+    case "AlertDeliveryStalled":
+    case "AlertDeliveryRecovered":
+      return family.stream(`receiver/${event.receiver}`)
+    default:
+      return family.stream(alertStreamId(event))
+  }
+}
