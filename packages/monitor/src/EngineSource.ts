@@ -1,14 +1,19 @@
 /**
- * Readings through the engine's one-shot statistics: a single call that answers at once, where the default call takes
- * two samples and 1-2 s. Refuses to read a stopped container, for which engines answer 200 with nothing in it.
+ * Readings through the engine's one-shot statistics: a single call, where the default call takes two samples and 1-2 s (an engine that
+ * is asked at a bad moment still takes up to 1 s: moby 20.10 samples at its own pace). Refuses to read a stopped container, for which
+ * engines answer 200 with nothing in it.
  */
 import type { ContainerTarget } from "@sbx/core/Sandbox"
 import { Engine } from "@sbx/engine/Engine"
 import type { ContainerInspect, EngineShape } from "@sbx/engine/Engine"
+import type { ObjectNotFound } from "@sbx/engine/EngineError"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { ContainerReading } from "./ContainerSampler.ts"
+import type { ReadError, ReadOptions } from "./ContainerSource.ts"
 import { ContainerSource, TargetGone, TargetNotRunning } from "./ContainerSource.ts"
+import type { Measured } from "./Sample.ts"
 
 /** The cpu quota is not in the statistics. It is inspected again after this long, since `update` may change it. */
 const quotaTtlNanos = 5_000_000_000n
@@ -21,25 +26,35 @@ interface Quota {
   readonly readAtNanos: bigint
 }
 
+/** The reader itself. */
+export const make = (engine: EngineShape): ContainerSource["Service"]["read"] => {
+  const quotas = new Map<string, Quota>()
+  return (target, options) => read(engine, quotas, target, options)
+}
+
 /** `ContainerSource` over {@link Engine}. */
 export const layer: Layer.Layer<ContainerSource, never, Engine> = Layer.effect(
   ContainerSource,
-  Effect.gen(function* () {
-    const engine = yield* Engine
-    const quotas = new Map<string, Quota>()
-    return ContainerSource.of({ read: (target) => read(engine, quotas, target) })
-  })
+  Effect.map(Engine, (engine) => ContainerSource.of({ read: make(engine) }))
 )
 
 const read = Effect.fn("ContainerSource.read")(
-  function* (engine: EngineShape, quotas: Map<string, Quota>, target: ContainerTarget) {
+  function* (
+    engine: EngineShape,
+    quotas: Map<string, Quota>,
+    target: ContainerTarget,
+    options: ReadOptions | undefined
+  ): Effect.fn.Return<ContainerReading, ReadError | ObjectNotFound> {
     const { containerId, name } = target
     const stats = yield* engine.statsContainer(containerId)
     if (stats === "absent") {
       quotas.delete(containerId)
       return yield* new TargetNotRunning({ containerId, name })
     }
-    return { stats, cpuLimitCores: yield* quota(engine, quotas, containerId) }
+    const cpuLimitCores = yield* quota(engine, quotas, containerId)
+    const reading = { stats, cpuLimitCores, source: "engine" as const }
+    if (options?.details !== "fresh") return { ...reading, details: { processes: "not-requested" } }
+    return { ...reading, details: { processes: yield* processes(engine, containerId) } }
   },
   (effect, _engine, quotas, { containerId, name }) =>
     Effect.catchTag(effect, "ObjectNotFound", () => {
@@ -47,6 +62,13 @@ const read = Effect.fn("ContainerSource.read")(
       return Effect.fail(new TargetGone({ containerId, name }))
     })
 )
+
+/** The engine runs a `ps` for it, so only where asked for. One that cannot (a container that just ended) leaves the rest as it is. */
+const processes = (engine: EngineShape, containerId: string) =>
+  engine.topContainer(containerId).pipe(
+    Effect.map((list): Measured => list.length),
+    Effect.catchTag("EngineConflict", () => Effect.succeed<Measured>("not-reported"))
+  )
 
 const quota = Effect.fnUntraced(function* (engine: EngineShape, quotas: Map<string, Quota>, containerId: string) {
   const readAtNanos = yield* Clock.monotonicTimeNanos

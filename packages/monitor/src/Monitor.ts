@@ -12,11 +12,12 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as AutoSource from "./AutoSource.ts"
+import type { CgroupOptions } from "./CgroupSource.ts"
 import type { ContainerSample } from "./ContainerSampler.ts"
 import { derive } from "./ContainerSampler.ts"
 import type { ReadError, TargetGone } from "./ContainerSource.ts"
 import { ContainerSource } from "./ContainerSource.ts"
-import * as EngineSource from "./EngineSource.ts"
 import * as ResourceEvent from "./ResourceEvent.ts"
 import type { InvalidCapacity, InvalidInterval, Series, SeriesItem, SeriesOptions } from "./Series.ts"
 import { make as makeSeries, validInterval } from "./Series.ts"
@@ -85,10 +86,12 @@ export const layer: Layer.Layer<Monitor, never, ContainerSource | Journals.Journ
   })
 )
 
-/** Samples through the engine's own statistics: what most programs want. */
-export const layerEngine: Layer.Layer<Monitor, never, Engine | Journals.Journal> = layer.pipe(
-  Layer.provide(EngineSource.layer)
-)
+/** Samples the engine's containers, by the kernel's files where this machine shows them, else by the engine's statistics. */
+export const layerAuto = (options: CgroupOptions): Layer.Layer<Monitor, never, Engine | Journals.Journal> =>
+  layer.pipe(Layer.provide(AutoSource.layerWith(options)))
+
+/** {@link layerAuto} as it comes: what most programs want. */
+export const layerEngine: Layer.Layer<Monitor, never, Engine | Journals.Journal> = layerAuto({})
 
 /** Metrics switched off: no sampler is started, every request fails with {@link MetricsDisabled}. */
 export const layerDisabled: Layer.Layer<Monitor> = Layer.succeed(
@@ -125,17 +128,12 @@ const sampleOnce = (source: ContainerSource["Service"]) =>
     const window = yield* validInterval(options?.window ?? "1 second")
     const before = yield* source.read(target)
     yield* Effect.sleep(window)
-    return derive(target, before, yield* source.read(target))
+    return derive(target, before, yield* source.read(target, { details: "fresh" }))
   })
 
 const record = (journal: Journals.Journal["Service"], event: ResourceEvent.ResourceEvent) =>
   ResourceEvent.family
-    .append(
-      journal,
-      event._tag === "SnapshotTaken" ? ResourceEvent.snapshotStream : ResourceEvent.containerStream(event.containerId),
-      [event],
-      { expected: Journals.any }
-    )
+    .append(journal, ResourceEvent.streamOf(event), [event], { expected: Journals.any })
     .pipe(Effect.asVoid)
 
 /** A journal that refuses must not end other samplers: it is reported, and the series' own `Lost` item still comes. */
