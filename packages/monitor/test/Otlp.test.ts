@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
@@ -21,21 +22,23 @@ interface Got {
   readonly contentType: string
 }
 
-/** A receiver on this machine that answers with `status`, or never; where it is, and what it was sent. */
+/** A receiver on this machine that answers with `status`, or not before it is `over`; where it is, and what it was sent. */
 const receiver = Effect.fnUntraced(function* (status: number | "never" = 200) {
   const got = yield* Queue.unbounded<Got>()
+  const over = yield* Deferred.make<void>()
   const server = yield* HttpServer.HttpServer
   yield* HttpServer.serveEffect(
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
       const body = new Uint8Array(yield* request.arrayBuffer)
       yield* Queue.offer(got, { body, contentType: request.headers["content-type"] ?? "" })
-      return status === "never" ? yield* Effect.never : HttpServerResponse.empty({ status })
+      if (status === "never") yield* Deferred.await(over)
+      return HttpServerResponse.empty({ status: status === "never" ? 503 : status })
     })
   )
   const { address } = server
   const port = address._tag === "InetAddressV4" ? address.port : 0
-  return { got, url: `http://127.0.0.1:${port}/v1/metrics` }
+  return { got, over, url: `http://127.0.0.1:${port}/v1/metrics` }
 })
 
 const find = (received: ReadonlyArray<Received>, name: string) => received.filter((number) => number.name === name)
@@ -52,9 +55,7 @@ describe("OTLP", () => {
         const { got, url } = yield* receiver()
         yield* (yield* SampleMetrics).record(sample)
         yield* Effect.scoped(
-          Effect.gen(function* () {
-            yield* Effect.flatMap(Flusher, ({ flush }) => flush)
-          }).pipe(Effect.provide(layer({ url, exportInterval: "1 hour" })))
+          Effect.flatMap(Flusher, ({ flush }) => flush).pipe(Effect.provide(layer({ url, exportInterval: "1 hour" })))
         )
         const { body, contentType } = yield* Queue.take(got)
         assert.strictEqual(contentType, expected)
@@ -98,7 +99,7 @@ describe("OTLP", () => {
   ] as const) {
     it.live(`costs nothing but its points when the receiver ${what}`, () =>
       Effect.gen(function* () {
-        const { got, url } = yield* receiver(status)
+        const { got, over, url } = yield* receiver(status)
         const { latest } = yield* SampleMetrics
         const samples = Array.from({ length: 50 }, (_, i) => derive(target, readingAt(i, 1), readingAt(i + 1, 1)))
         const items = samples.map((one, i) => ({ _tag: "Sampled", sequence: i + 1, sample: one }) as const)
@@ -108,6 +109,7 @@ describe("OTLP", () => {
           yield* follow(Stream.fromIterable(items))
         }).pipe(Effect.provide(Otlp.layer({ url, exportInterval: "5 millis", shutdownTimeout: "20 millis" })))
         assert.deepStrictEqual(yield* latest, samples.slice(-1))
+        yield* Deferred.succeed(over, undefined)
       }).pipe(Effect.provide(services))
     )
   }
