@@ -8,11 +8,12 @@ const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
 const length = 16
 
 /** `<prefix>_` and 16 random characters. */
-export const makeId = Effect.fnUntraced(function* (prefix: string) {
-  let id = `${prefix}_`
-  for (let i = 0; i < length; i++) id += alphabet[yield* Random.nextIntBetween(0, alphabet.length, { halfOpen: true })]
-  return id
-})
+export const makeId = (prefix: string): Effect.Effect<string> =>
+  Effect.map(Random.Random, (random) => {
+    let id = `${prefix}_`
+    for (let i = 0; i < length; i++) id += alphabet.charAt(Math.floor(random.nextDoubleUnsafe() * alphabet.length))
+    return id
+  })
 
 /** A new sandbox id, `sbx_…`. */
 export const make: Effect.Effect<SandboxId> = makeId("sbx")

@@ -58,8 +58,8 @@ interface Command {
   readonly argv: ReadonlyArray<string>
   readonly options: Options
   readonly marker: string
-  /** Why it is to be killed. */
-  readonly stop: Deferred.Deferred<"timeout" | "interrupt">
+  /** What comes first: its end, or why it is to be killed. */
+  readonly first: Deferred.Deferred<"done" | "timeout" | "interrupt">
   readonly result: Deferred.Deferred<ExecResult, RunError>
 }
 
@@ -74,8 +74,8 @@ export const run = Effect.fnUntraced(function* (
     argv,
     options,
     marker: (yield* makeId("c")).slice(2, 12),
-    stop: yield* Deferred.make<"timeout" | "interrupt">(),
-    result: yield* Deferred.make<ExecResult, RunError>()
+    first: Deferred.makeUnsafe<"done" | "timeout" | "interrupt">(),
+    result: Deferred.makeUnsafe<ExecResult, RunError>()
   }
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
@@ -86,7 +86,7 @@ export const run = Effect.fnUntraced(function* (
       )
       const fiber = yield* Effect.forkIn(work, session.scope, { startImmediately: true })
       return yield* restore(Deferred.await(command.result)).pipe(
-        Effect.onInterrupt(() => Effect.andThen(Deferred.succeed(command.stop, "interrupt"), Fiber.interrupt(fiber)))
+        Effect.onInterrupt(() => Effect.andThen(Deferred.succeed(command.first, "interrupt"), Fiber.interrupt(fiber)))
       )
     })
   )
@@ -97,7 +97,7 @@ export const closed = new End({ detail: "its scope was closed", exitCode: undefi
 
 /** With the turn in hand, until the shell has told the end. */
 const serve = Effect.fnUntraced(function* (command: Command): Effect.fn.Return<void> {
-  const { session, argv, options, marker, stop, result } = command
+  const { session, argv, options, marker, first, result } = command
   const { shell, context } = session
   const dead = shell.ended()
   if (dead !== undefined) return yield* Effect.asVoid(Deferred.fail(result, dead))
@@ -105,7 +105,7 @@ const serve = Effect.fnUntraced(function* (command: Command): Effect.fn.Return<v
   const limit = options.outputLimitBytes ?? context.execDefaults.outputLimitBytes
   const timeoutMillis = timeoutMillisOf(context, options)
   const startedNanos = yield* Clock.currentTimeNanos
-  const reading = yield* shell.expect(nonce, limit)
+  const reading = yield* shell.expect(nonce, limit, () => Deferred.doneUnsafe(first, Effect.succeed("done")))
   const stdin = typeof options.stdin === "string" ? new TextEncoder().encode(options.stdin) : options.stdin
   const request = requestBytes({
     nonce,
@@ -121,17 +121,17 @@ const serve = Effect.fnUntraced(function* (command: Command): Effect.fn.Return<v
       Effect.catch((error) => shell.fail(new End({ detail: error.message, exitCode: undefined }))),
       Effect.interruptible
     ),
-    session.scope
+    session.scope,
+    { startImmediately: true }
   )
-  const over = Effect.exit(Deferred.await(reading.done))
-  const first = yield* Effect.raceFirst(
-    Effect.as(over, "done" as const),
-    Effect.timeoutOrElse(Deferred.await(stop), {
-      duration: timeoutMillis,
-      orElse: () => Effect.succeed("timeout" as const)
-    })
+  const timer = yield* Effect.forkIn(
+    Effect.andThen(Effect.sleep(timeoutMillis), Deferred.succeed(first, "timeout")),
+    session.scope,
+    { startImmediately: true }
   )
-  if (first === "done") yield* conclude(command, reading, startedNanos)
+  const came = yield* Deferred.await(first)
+  yield* Fiber.interrupt(timer)
+  if (came === "done") yield* conclude(command, reading, startedNanos)
   else yield* cutShort(command, reading, timeoutMillis)
 })
 

@@ -1,18 +1,56 @@
 /**
- * The program of a session's shell and the requests that it reads. POSIX sh only; `setsid`, where the image has it, gives each
+ * The programs of a session's shell and the requests that they read. POSIX sh only; `setsid`, where the image has it, gives each
  * command a session and process group of its own. Nothing of a request is parsed as shell text but what is quoted here.
  */
 
 /** Name of the environment variable that marks every process of one command. */
 export const commandMarker = "SBX_COMMAND"
 
+/** Enters the directory asked for and looks the program up; `sbx_q` says why not. */
+const enter = `[ -z "$sbx_d" ] || cd -- "$sbx_d" || sbx_q cwd
+  case $sbx_c in
+    '') ;;
+    */*) [ -e "$sbx_c" ] || sbx_q missing; [ -f "$sbx_c" ] && [ -x "$sbx_c" ] || sbx_q denied ;;
+    *) command -v "$sbx_c" >/dev/null || sbx_q missing ;;
+  esac`
+
+/** Reads a request into `sbx_a`: a line with the number of lines that follow, and the lines. */
+const readRequest = `sbx_a=
+  while [ "$sbx_t" -gt 0 ]; do
+    IFS= read -r sbx_l || exit 0
+    sbx_a="$sbx_a$sbx_l
+"
+    sbx_t=$((sbx_t - 1))
+  done`
+
 /**
- * `$1` is the nonce of the readiness frame. A request is a line with the number of lines that follow, the lines, then the bytes
- * of standard input. `read` takes byte for byte, so those bytes are left for `dd`, which with `fullblock` takes no more than told;
- * what a command leaves of its input is drained by `cat`. A frame, `<nonce><kind><text>.` on both channels, ends a command's output.
- * Descriptors 8 and 9 are the true outputs: the shell reports a child's death on 2, and takes the child's pid through 1 (in the
- * background it would know the pid, but the child would ignore SIGINT). What the child leaves in its group is killed. Names begin
- * with `sbx_`, so that no variable of the sandbox's environment is overwritten.
+ * What waits for the next request, in a kernel session of its own already, so that making one takes no time of a command's: it becomes
+ * the command. It says `=<nonce> <pid>` before, or `?<nonce> <word>` why not; a request with input goes back to the shell, as
+ * `!` and its text, because only the shell can feed it. At the end of the session's input it says nothing.
+ */
+export const standby = `sbx_q() { printf %s "?$sbx_n $1"; exit; }
+sbx_r() {
+  if [ "$3$4" != 00 ]; then printf %s "!$sbx_a"; exit; fi
+  sbx_n=$1 sbx_d=$5 sbx_c=$6
+  export ${commandMarker}="$2"
+  shift 6
+  ${enter}
+  printf %s "=$sbx_n $$"
+  unset PWD OLDPWD
+  exec </dev/null >&8 2>&9 8>&- 9>&-
+  exec "$@"
+}
+IFS= read -r sbx_t || exit 0
+  ${readRequest}
+eval "$sbx_a"`
+
+/**
+ * `$1` is the nonce of the readiness frame, `$2` the program of what stands by; without `setsid` the shell reads the requests itself.
+ * The bytes of standard input follow a request's text. `read` takes byte for byte, so those bytes are left for `dd`, which with
+ * `fullblock` takes no more than told; what a command leaves of its input is drained by `cat`. A frame, `<nonce><kind><text>.` on
+ * both channels, ends a command's output. Descriptors 8 and 9 are the true outputs: the shell reports a child's death on 2, and
+ * takes the child's pid through 1 (in the background it would know the pid, but the child would ignore SIGINT). What the child
+ * leaves in its group is killed. Names begin with `sbx_`, so that no variable of the sandbox's environment is overwritten.
  */
 export const script = `exec 8>&1 9>&2 2>/dev/null
 unset CDPATH
@@ -26,12 +64,7 @@ sbx_x() {
     sbx_p=\${PWD##*/}
     cd -- "$sbx_l"
   fi
-  [ -z "$sbx_d" ] || cd -- "$sbx_d" || sbx_q cwd
-  case $sbx_c in
-    '') ;;
-    */*) [ -e "$sbx_c" ] || sbx_q missing; [ -f "$sbx_c" ] && [ -x "$sbx_c" ] || sbx_q denied ;;
-    *) command -v "$sbx_c" >/dev/null || sbx_q missing ;;
-  esac
+  ${enter}
   printf %s "$sbx_p."
   unset PWD OLDPWD
   export ${commandMarker}="$sbx_m"
@@ -69,18 +102,25 @@ sbx_r() {
     sbx_i | { sbx_g "$@"; sbx_y=$?; cat >/dev/null; sbx_o "$sbx_y"; }
   fi
 }
-sbx_s=; sbx_w=; sbx_k=
+sbx_v() {
+  sbx_p=$(exec setsid -- sh -c "$sbx_h")
+  sbx_e=$?
+  sbx_n=\${sbx_p#?}
+  sbx_n=\${sbx_n%% *}
+  case $sbx_p in
+    =*) kill -9 "-\${sbx_p##* }"; sbx_f - "$sbx_e" ;;
+    '?'*) sbx_f '?' "\${sbx_p##* }" ;;
+    '!'*) eval "\${sbx_p#?}" ;;
+    *) exit 0 ;;
+  esac
+}
+sbx_s=; sbx_w=; sbx_k=; sbx_h=$2
 if command -v setsid >/dev/null; then sbx_s='setsid --'; sbx_k=own; fi
 sbx_n=$1
 sbx_f - "$sbx_k"
+while [ -n "$sbx_s" ]; do sbx_v; done
 while IFS= read -r sbx_t; do
-  sbx_a=
-  while [ "$sbx_t" -gt 0 ]; do
-    IFS= read -r sbx_l || exit 0
-    sbx_a="$sbx_a$sbx_l
-"
-    sbx_t=$((sbx_t - 1))
-  done
+  ${readRequest}
   eval "$sbx_a"
 done`
 

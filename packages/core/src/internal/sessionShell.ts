@@ -2,13 +2,13 @@
  * The shell behind a session: one exec, the frames of the command that is running in it, and its end. One command at a time;
  * whoever calls holds the turn.
  */
+import type { OutputFrame } from "@sbx/engine/Engine"
 import type { CallError } from "@sbx/engine/EngineError"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import type { OutputFrame } from "@sbx/engine/Engine"
 import type { ProcessError } from "../Exec.ts"
 import type { SpawnedProcess } from "../Sandbox.ts"
 import type { SpawnOptions } from "../SandboxHandle.ts"
@@ -16,7 +16,7 @@ import { makeId } from "../SandboxId.ts"
 import * as Capture from "./capture.ts"
 import type { SandboxContext } from "./execStart.ts"
 import * as SessionDecoder from "./sessionDecoder.ts"
-import { script } from "./sessionScript.ts"
+import { script, standby } from "./sessionScript.ts"
 import { spawn } from "./spawnProcess.ts"
 
 /** Why the shell is no more. */
@@ -33,6 +33,8 @@ export interface Reading {
   readonly decoders: Readonly<Record<"stdout" | "stderr", SessionDecoder.SessionDecoder>>
   /** Its end frame, once both channels have it. */
   readonly done: Deferred.Deferred<SessionDecoder.EndFrame, ShellEnd>
+  /** Called when `done` is; whoever waits for several things needs no fiber for this one. */
+  readonly wake: () => void
 }
 
 export interface Shell {
@@ -40,7 +42,7 @@ export interface Shell {
   /** What the readiness frame says: whether commands have kernel sessions to themselves. */
   readonly ownSessions: boolean
   /** Begins to read; `nonce` is the one of the request that is written next. */
-  readonly expect: (nonce: string, limitBytes: number) => Effect.Effect<Reading>
+  readonly expect: (nonce: string, limitBytes: number, wake: () => void) => Effect.Effect<Reading>
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, CallError>
   /** Marks it as dead for all; the first word holds. */
   readonly fail: (end: ShellEnd) => Effect.Effect<void>
@@ -63,10 +65,12 @@ export const open = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Shell, ProcessError | ShellEnd, Scope.Scope> {
   const state: State = { reading: undefined, end: undefined }
   const nonce = yield* makeNonce
-  const expect = (next: string, limitBytes: number) => beginReading(state, next, limitBytes)
-  const ready = yield* expect(nonce, 0)
+  const expect = (next: string, limitBytes: number, wake: () => void) =>
+    Effect.sync(() => beginReading(state, next, limitBytes, wake))
+  const ready = yield* expect(nonce, 0, () => {})
   const sink = (channel: Channel, bytes: Uint8Array) => read(state, channel, bytes)
-  const process = yield* spawn(context, ["sh", "-c", script, "sbx-session", nonce], { ...options, stdin: true }, sink)
+  const argv = ["sh", "-c", script, "sbx-session", nonce, standby]
+  const process = yield* spawn(context, argv, { ...options, stdin: true }, sink)
   yield* Effect.forkScoped(follow(state, process))
   const { text } = yield* Effect.timeoutOrElse(Deferred.await(ready.done), {
     duration: "20 seconds",
@@ -82,17 +86,23 @@ export const open = Effect.fnUntraced(function* (
   }
 })
 
-const beginReading = Effect.fnUntraced(function* (state: State, nonce: string, limitBytes: number) {
+const beginReading = (state: State, nonce: string, limitBytes: number, wake: () => void): Reading => {
   const reading: Reading = {
     stdout: Capture.make(limitBytes),
     stderr: Capture.make(limitBytes),
     decoders: { stdout: SessionDecoder.make(nonce), stderr: SessionDecoder.make(nonce) },
-    done: yield* Deferred.make<SessionDecoder.EndFrame, ShellEnd>()
+    done: Deferred.makeUnsafe<SessionDecoder.EndFrame, ShellEnd>(),
+    wake
   }
   state.reading = reading
-  if (state.end !== undefined) yield* Deferred.fail(reading.done, state.end)
+  if (state.end !== undefined) settle(reading, Effect.fail(state.end))
   return reading
-})
+}
+
+/** The first word holds. */
+const settle = (reading: Reading, end: Effect.Effect<SessionDecoder.EndFrame, ShellEnd>): void => {
+  if (Deferred.doneUnsafe(reading.done, end)) reading.wake()
+}
 
 /** Directly from the connection, without a queue or a fiber in between: this is what a command waits for. */
 const read = ({ reading }: State, channel: Channel, bytes: Uint8Array): void => {
@@ -100,7 +110,7 @@ const read = ({ reading }: State, channel: Channel, bytes: Uint8Array): void => 
   reading.decoders[channel].feed(bytes, reading[channel].add)
   const other = reading.decoders[channel === "stdout" ? "stderr" : "stdout"].end()
   const end = reading.decoders[channel].end()
-  if (end !== undefined && other !== undefined) Deferred.doneUnsafe(reading.done, Effect.succeed(end))
+  if (end !== undefined && other !== undefined) settle(reading, Effect.succeed(end))
 }
 
 /** Until the engine has told how it ended; then the shell is over, whatever the reason. */
@@ -123,7 +133,7 @@ const describe = (exit: Exit.Failure<unknown, { readonly message: string }>) => 
 }
 
 const finish = (state: State, end: ShellEnd) =>
-  Effect.suspend(() => {
+  Effect.sync(() => {
     state.end ??= end
-    return state.reading === undefined ? Effect.void : Effect.asVoid(Deferred.fail(state.reading.done, state.end))
+    if (state.reading !== undefined) settle(state.reading, Effect.fail(state.end))
   })

@@ -37,7 +37,7 @@ interface Spawned {
 }
 
 /** Gets all output as it comes, at once and in the order of each channel: for a reader that never holds the process back. */
-export type OutputSink = (channel: OutputFrame["channel"], bytes: Uint8Array) => void
+type OutputSink = (channel: OutputFrame["channel"], bytes: Uint8Array) => void
 
 const refusalBytes = 4096
 const exitDeadline = "10 seconds"

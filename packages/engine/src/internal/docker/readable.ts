@@ -3,7 +3,9 @@
  * announced is an error. (An async iterator over a Node stream cannot be interrupted while it waits.)
  */
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { PassThrough, Readable } from "node:stream"
@@ -21,9 +23,18 @@ const take = <E>(readable: Readable, onError: (cause: unknown) => E): BytePull<E
   return readable.destroyed ? Effect.fail(onError(new Error("closed before its end"))) : undefined
 }
 
-const awaitChunk = <E>(readable: Readable, onError: (cause: unknown) => E): BytePull<E> =>
+/** The guard gets a fiber of its own only: a race would make one for the chunk too, and join both, for every chunk. */
+const awaitChunk = <E>(
+  readable: Readable,
+  onError: (cause: unknown) => E,
+  startGuard: ((failed: (guarded: Exit.Exit<never, E>) => void) => () => void) | undefined
+): BytePull<E> =>
   Effect.callback<readonly [Uint8Array, ...Array<Uint8Array>], E | Cause.Done>((resume) => {
-    const forget = () => wakeUps.forEach((event) => readable.off(event, attempt))
+    let stopGuard: (() => void) | undefined
+    const forget = () => {
+      wakeUps.forEach((event) => readable.off(event, attempt))
+      stopGuard?.()
+    }
     const attempt = () => {
       const found = take(readable, onError)
       if (found === undefined) return
@@ -31,9 +42,28 @@ const awaitChunk = <E>(readable: Readable, onError: (cause: unknown) => E): Byte
       resume(found)
     }
     wakeUps.forEach((event) => readable.on(event, attempt))
+    stopGuard = startGuard?.((guarded) => {
+      forget()
+      resume(guarded)
+    })
     attempt()
     return Effect.sync(forget)
   })
+
+/** Runs a guard beside; an interruption of it is ours. */
+const guardOf =
+  <E>(guard: Effect.Effect<never, E>, context: Context.Context<never>) =>
+  (failed: (guarded: Exit.Exit<never, E>) => void) => {
+    const fiber = Effect.runForkWith(context)(guard)
+    let isStopped = false
+    fiber.addObserver((exit) => {
+      if (!isStopped) failed(exit)
+    })
+    return () => {
+      isStopped = true
+      fiber.interruptUnsafe()
+    }
+  }
 
 /**
  * One pull is one chunk. `onError` gets the stream's error, or a plain one when it was closed before its end. `guard` never
@@ -44,11 +74,12 @@ export const pullReadable = <E>(
   onError: (cause: unknown) => E,
   guard?: Effect.Effect<never, E>
 ): BytePull<E> =>
-  Effect.suspend(
-    () =>
-      take(readable, onError) ??
-      (guard === undefined ? awaitChunk(readable, onError) : Effect.raceFirst(awaitChunk(readable, onError), guard))
-  )
+  Effect.suspend(() => {
+    const found = take(readable, onError)
+    if (found !== undefined) return found
+    if (guard === undefined) return awaitChunk(readable, onError, undefined)
+    return Effect.flatMap(Effect.context<never>(), (context) => awaitChunk(readable, onError, guardOf(guard, context)))
+  })
 
 export const fromReadable = <E>(readable: Readable, onError: (cause: unknown) => E, guard?: Effect.Effect<never, E>) =>
   Stream.fromPull(Effect.succeed(pullReadable(readable, onError, guard)))
