@@ -1,41 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { ContainerInspect, EngineShape } from "@sbx/engine/Engine"
+import type { EngineShape } from "@sbx/engine/Engine"
 import { Engine } from "@sbx/engine/Engine"
-import { ObjectNotFound } from "@sbx/engine/EngineError"
+import { EngineConflict, ObjectNotFound } from "@sbx/engine/EngineError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import { ContainerSource } from "../src/ContainerSource.ts"
 import * as EngineSource from "../src/EngineSource.ts"
 import { statsAt, target } from "./readings.ts"
+import { inspected } from "./recordedHost.ts"
 
-const inspected = (nanoCpus: number | undefined): ContainerInspect => ({
-  id: target.containerId,
-  name: target.name,
-  imageId: "sha256:0",
-  labels: {},
-  env: [],
-  user: "",
-  createdAtMillis: 0,
-  restartCount: 0,
-  state: {
-    status: "running",
-    running: true,
-    paused: false,
-    restarting: false,
-    oomKilled: false,
-    hostPid: 1,
-    exitCode: undefined,
-    error: "",
-    startedAtMillis: 0,
-    finishedAtMillis: undefined,
-    health: "none"
-  },
-  host: nanoCpus === undefined ? {} : { nanoCpus },
-  mounts: [],
-  networks: {},
-  execIds: []
-})
+const withQuota = (nanoCpus: number | undefined) => inspected({}, nanoCpus === undefined ? {} : { nanoCpus })
 
 const gone = Effect.fail(new ObjectNotFound({ operation: "read", kind: "container", id: target.containerId }))
 
@@ -49,14 +24,19 @@ describe("EngineSource", () => {
     let asked = 0
     return Effect.gen(function* () {
       const source = yield* ContainerSource
-      assert.deepStrictEqual(yield* source.read(target), { stats: statsAt(1, 1), cpuLimitCores: 1 })
+      assert.deepStrictEqual(yield* source.read(target), {
+        stats: statsAt(1, 1),
+        cpuLimitCores: 1,
+        source: "engine",
+        details: { processes: "not-requested" }
+      })
       assert.strictEqual((yield* source.read(target)).cpuLimitCores, 1)
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual((yield* source.read(target)).cpuLimitCores, 2)
     }).pipe(
       provide({
         statsContainer: () => Effect.succeed(statsAt(1, 1)),
-        inspectContainer: () => Effect.sync(() => inspected(++asked * 1e9))
+        inspectContainer: () => Effect.sync(() => withQuota(++asked * 1e9))
       })
     )
   })
@@ -68,10 +48,38 @@ describe("EngineSource", () => {
     }).pipe(
       provide({
         statsContainer: () => Effect.succeed(statsAt(1, 1)),
-        inspectContainer: () => Effect.succeed(inspected(nanoCpus))
+        inspectContainer: () => Effect.succeed(withQuota(nanoCpus))
       })
     )
   )
+
+  it.effect("counts processes only where asked for, and leaves them out where the engine cannot", () => {
+    let asked = 0
+    const conflict = new EngineConflict({
+      operation: "top",
+      reason: "not-running",
+      detail: "",
+      id: target.containerId
+    })
+    return Effect.gen(function* () {
+      const source = yield* ContainerSource
+      yield* source.read(target)
+      assert.strictEqual(asked, 0)
+      const processes = Effect.map(source.read(target, { details: "fresh" }), ({ details }) => details?.processes)
+      assert.strictEqual(yield* processes, 2)
+      assert.strictEqual(yield* processes, "not-reported")
+    }).pipe(
+      provide({
+        statsContainer: () => Effect.succeed(statsAt(1, 1)),
+        inspectContainer: () => Effect.succeed(withQuota(1)),
+        topContainer: () =>
+          Effect.suspend(() => {
+            const process = { hostPid: 1, parentPid: 0, command: "sh" }
+            return ++asked === 1 ? Effect.succeed([process, { ...process, hostPid: 2 }]) : Effect.fail(conflict)
+          })
+      })
+    )
+  })
 
   it.effect("says that a container does not run where the engine answers with nothing", () =>
     Effect.gen(function* () {

@@ -6,14 +6,20 @@ import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import type { Measured } from "../Sample.ts"
 
-/** Entries and depth at which it gives up: 20,000 entries take about 0.2 s, given in turns of 500. */
-const mostEntries = 20_000
-const mostDeep = 64
+/** Entries and depth at which it gives up. */
+export interface Bounds {
+  readonly entries: number
+  readonly depth: number
+}
+
+/** 20,000 entries take about 0.2 s, in turns of 500. */
+const defaults: Bounds = { entries: 20_000, depth: 64 }
 const turn = 500
 
 const directoryFlags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW
 
 interface Walk {
+  readonly bounds: Bounds
   readonly open: Array<{ readonly file: number; readonly names: Array<string> }>
   /** Of files with several names. */
   readonly seen: Set<string>
@@ -22,9 +28,9 @@ interface Walk {
 }
 
 /** Bytes on disk; `too-costly` beyond the bound, `permission-denied` where a part may not be seen. */
-export const treeBlocks = (path: string): Effect.Effect<Measured> =>
+export const treeBlocks = (path: string, bounds: Bounds = defaults): Effect.Effect<Measured> =>
   Effect.acquireUseRelease(
-    Effect.sync((): Walk => ({ open: [], seen: new Set(), entries: 0, bytes: 0 })),
+    Effect.sync((): Walk => ({ bounds, open: [], seen: new Set(), entries: 0, bytes: 0 })),
     Effect.fnUntraced(function* (walk) {
       for (let result = guarded(() => enter(walk, path)); ; result = guarded(() => advance(walk))) {
         if (result !== undefined) return result
@@ -46,7 +52,7 @@ const guarded = (step: () => "too-costly" | undefined): Measured | undefined => 
 }
 
 const enter = (walk: Walk, path: string): "too-costly" | undefined => {
-  if (walk.open.length >= mostDeep) return "too-costly"
+  if (walk.open.length >= walk.bounds.depth) return "too-costly"
   const file = fs.openSync(path, directoryFlags)
   // On the list first: it is closed whatever happens.
   const names: Array<string> = []
@@ -65,7 +71,7 @@ const advance = (walk: Walk): "too-costly" | undefined => {
       walk.open.pop()
       fs.closeSync(current.file)
     } else {
-      if (++walk.entries > mostEntries) return "too-costly"
+      if (++walk.entries > walk.bounds.entries) return "too-costly"
       const bound = visit(walk, `/proc/self/fd/${current.file}/${name}`)
       if (bound !== undefined) return bound
     }
