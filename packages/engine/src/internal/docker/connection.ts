@@ -45,6 +45,8 @@ export interface Connection {
   /** E.g. `1.41`; empty before it is known. */
   readonly apiVersion: string
   readonly dial: Dial
+  /** Connects ahead of the next call, if no connection is left for it. */
+  readonly prepare: () => void
   /** Node's default agent opens as many unix sockets as there are calls. */
   readonly permits: Semaphore.Semaphore
   /** Of calls that clean up: others that hang, with a sick engine or object, keep none from them. */
@@ -65,7 +67,7 @@ const probeMillis = 2_000
  * the host to the socket (dockerode#540). No `timeout` and no `connectionTimeout`: the first kills quiet streams, the second a slow
  * stop.
  */
-const modemOptions = (address: URL, version: string | undefined) => ({
+const modemOptions = (address: URL, version: string | undefined, agent: LimitedAgent) => ({
   protocol: "http" as const,
   host: undefined,
   port: undefined,
@@ -75,7 +77,7 @@ const modemOptions = (address: URL, version: string | undefined) => ({
   key: undefined,
   timeout: undefined,
   connectionTimeout: undefined,
-  agent: new LimitedAgent(agentOptions),
+  agent,
   version: version === undefined ? undefined : `v${version}`,
   ...(address.protocol === "unix:"
     ? { socketPath: decodeURIComponent(address.pathname) }
@@ -110,8 +112,9 @@ const parseAddress = (endpoint: EngineEndpoint) => {
 /** Prepares calls to an endpoint; opens no connection yet. Without a version the paths are unversioned. */
 export const connect = Effect.fnUntraced(function* (endpoint: EngineEndpoint, version: string | undefined) {
   const address = yield* parseAddress(endpoint)
+  const agent = new LimitedAgent(agentOptions)
   const { modem } = yield* Effect.try({
-    try: () => new Docker(modemOptions(address, version)),
+    try: () => new Docker(modemOptions(address, version, agent)),
     // The constructor reads DOCKER_HOST and DOCKER_CERT_PATH and throws on nonsense there, though we use neither.
     catch: (cause) => unavailable(endpoint, `dockerode could not be set up: ${String(cause)}`)
   })
@@ -124,6 +127,7 @@ export const connect = Effect.fnUntraced(function* (endpoint: EngineEndpoint, ve
           ? callback(error, answer)
           : callback(new Error("docker-modem answered with neither response nor socket"), null)
       )) satisfies Dial,
+    prepare: agent.prepare,
     permits: Semaphore.makeUnsafe(maxConcurrentCalls),
     urgentPermits: Semaphore.makeUnsafe(maxConcurrentCalls)
   }

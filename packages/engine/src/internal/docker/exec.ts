@@ -98,6 +98,8 @@ const createGated = Effect.fnUntraced(function* (connection: Connection, id: str
 export const exec = Effect.fnUntraced(function* (connection: Connection, id: string, spec: ExecSpec) {
   const { Id: execId } = yield* createGated(connection, id, spec)
   const reply = yield* start(connection, id, execId, spec.stdin === true)
+  // The process takes a while to start, and the call that asks for its exit code needs a connection.
+  connection.prepare()
   const socket = spec.stdin === true ? reply.upgraded : undefined
   const result: ExecConnection = {
     execId,

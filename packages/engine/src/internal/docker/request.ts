@@ -1,7 +1,9 @@
 /**
  * One HTTP exchange with the engine: scoped, bounded in time and size, aborted when its scope closes. Knows nothing of operations.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { IncomingMessage } from "node:http"
@@ -11,7 +13,7 @@ import { EngineProtocolError, EngineTimeout } from "../../EngineError.ts"
 import type { Answer, Connection, DialOptions, QueryValue } from "./connection.ts"
 import { Refusal, transportError } from "./errors.ts"
 import { flow, watch } from "./liveness.ts"
-import { fromReadable, pullReadable } from "./readable.ts"
+import { fromReadable } from "./readable.ts"
 import { isRead, repeating } from "./repeats.ts"
 
 export interface Call {
@@ -103,18 +105,6 @@ const toReply = (answer: Answer): Reply =>
       }
     : { status: 101, header: () => undefined, body: answer, upgraded: answer }
 
-const dial = (connection: Connection, call: Call, slot: Slot) =>
-  Effect.callback<Reply, CallError>((resume) => {
-    connection.dial(dialOptions(call, slot.controller.signal), (error, answer) => {
-      if (answer !== null) slot.hold(answer)
-      resume(
-        answer === null
-          ? Effect.fail(transportError(error, call.operation, connection.endpoint))
-          : Effect.succeed(toReply(answer))
-      )
-    })
-  })
-
 /** How far an attempt has come, for the error that says where it stopped. */
 interface Progress {
   stage: TimeoutStage
@@ -123,71 +113,139 @@ interface Progress {
 const limitOf = (call: Call): number | "none" =>
   call.timeoutMillis ?? (isRead(call) ? readTimeoutMillis : defaultTimeoutMillis)
 
-const bounded = <A, E, R>(
-  connection: Connection,
+/**
+ * What is waited for by callback, at most until its limit. The clock has a fiber and the rest none: a race would make one for each
+ * and join both, with every call. `begin` gives what stops it; it is stopped too when it was too late or is not wanted any more.
+ */
+const limited = <A, E>(
   call: Call,
   progress: Progress,
-  self: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | CallError, R> => {
+  begin: (settle: (result: Effect.Effect<A, E>) => void) => () => void
+): Effect.Effect<A, E | EngineTimeout> => {
   const timeoutMillis = limitOf(call)
-  if (timeoutMillis === "none") return Effect.raceFirst(self, watch(connection, call.operation))
-  return Effect.timeoutOrElse(self, {
-    duration: timeoutMillis,
-    orElse: () => Effect.fail(new EngineTimeout({ operation: call.operation, timeoutMillis, stage: progress.stage }))
-  })
+  if (timeoutMillis === "none") {
+    return Effect.callback<A, E>((resume) => Effect.sync(begin(resume)))
+  }
+  return Effect.contextWith((context: Context.Context<never>) =>
+    Effect.callback<A, E | EngineTimeout>((resume) => {
+      let isSettled = false
+      let clock: Fiber.Fiber<void> | undefined
+      const stop = begin((result) => {
+        if (isSettled) return
+        isSettled = true
+        clock?.interruptUnsafe()
+        resume(result)
+      })
+      if (isSettled) return undefined
+      clock = Effect.runForkWith(context)(Effect.sleep(timeoutMillis))
+      clock.addObserver(() => {
+        if (isSettled) return
+        isSettled = true
+        resume(Effect.fail(new EngineTimeout({ operation: call.operation, timeoutMillis, stage: progress.stage })))
+        stop()
+      })
+      return Effect.sync(() => {
+        isSettled = true
+        clock?.interruptUnsafe()
+        stop()
+      })
+    })
+  )
 }
 
-/** The whole body, refused beyond 64 MiB. */
-const collect = Effect.fnUntraced(function* (connection: Connection, call: Call, reply: Reply) {
+/** The whole body, refused beyond 64 MiB. Gives what stops the reading. */
+const collect = (
+  connection: Connection,
+  call: Call,
+  body: Readable,
+  done: (text: Effect.Effect<string, CallError>) => void
+): void => {
   const chunks: Array<Uint8Array> = []
   let size = 0
-  const pull = pullReadable(reply.body, (cause) => transportError(cause, call.operation, connection.endpoint))
-  const next = pull.pipe(
-    Effect.map(([chunk]) => {
-      chunks.push(chunk)
-      size += chunk.length
-      return size
-    }),
-    Effect.flatMap((bytes) =>
-      bytes > maxBodyBytes
-        ? Effect.fail(
-            new EngineProtocolError({
-              operation: call.operation,
-              detail: `the answer is longer than ${maxBodyBytes} bytes`
-            })
-          )
-        : Effect.void
+  let isDone = false
+  const end = (text: () => Effect.Effect<string, CallError>) => {
+    if (isDone) return
+    isDone = true
+    done(text())
+  }
+  const lost = (cause: unknown) => end(() => Effect.fail(transportError(cause, call.operation, connection.endpoint)))
+  const tooLong = () =>
+    Effect.fail(
+      new EngineProtocolError({
+        operation: call.operation,
+        detail: `the answer is longer than ${maxBodyBytes} bytes`
+      })
     )
-  )
-  yield* Effect.forever(next, { disableYield: true }).pipe(Effect.catchTag("Done", () => Effect.void))
-  return Buffer.concat(chunks).toString("utf8")
-})
+  body.on("data", (chunk: Uint8Array) => {
+    size += chunk.length
+    if (size > maxBodyBytes) end(tooLong)
+    else chunks.push(chunk)
+  })
+  body.once("end", () => end(() => Effect.succeed(Buffer.concat(chunks).toString("utf8"))))
+  body.once("error", lost)
+  body.once("close", () => lost(new Error("closed before its end")))
+}
 
 const RefusalBody = Schema.fromJsonString(Schema.Struct({ message: Schema.String }))
 const decodeRefusal = Schema.decodeUnknownOption(RefusalBody)
 
-const refuse = Effect.fnUntraced(function* (connection: Connection, call: Call, reply: Reply) {
-  const text = yield* collect(connection, call, reply)
+const refusal = (call: Call, status: number, text: string) => {
   const json = decodeRefusal(text)
   const detail = json._tag === "Some" ? json.value.message : text.slice(0, 2_000).trim()
-  return yield* new Refusal({ operation: call.operation, status: reply.status, detail })
-})
+  return new Refusal({ operation: call.operation, status, detail })
+}
 
 const isOk = (call: Call, status: number) =>
   (status >= 200 && status < 300) || status === 101 || call.alsoOk?.includes(status) === true
 
-const exchange = Effect.fnUntraced(function* (connection: Connection, call: Call, progress: Progress) {
-  if (!call.path.every(isSegment)) {
-    return yield* new Refusal({ operation: call.operation, status: 404, detail: "" })
-  }
-  const slot = yield* Effect.acquireRelease(
-    Effect.sync(() => new Slot()),
-    (open) => Effect.sync(() => open.close())
-  )
-  const reply = yield* dial(connection, call, slot)
-  progress.stage = "body"
-  return isOk(call, reply.status) ? reply : yield* refuse(connection, call, reply)
-})
+type Settle<A> = (result: Effect.Effect<A, CallError | Refusal>) => void
+
+/** Asks, and settles a refusal; an answer that is none goes on to `onReply`. */
+const ask = <A>(
+  connection: Connection,
+  call: Call,
+  { slot, progress, settle }: { readonly slot: Slot; readonly progress: Progress; readonly settle: Settle<A> },
+  onReply: (reply: Reply) => void
+): void => {
+  if (!call.path.every(isSegment)) return settle(Effect.fail(refusal(call, 404, "")))
+  connection.dial(dialOptions(call, slot.controller.signal), (error, answer) => {
+    if (answer === null) return settle(Effect.fail(transportError(error, call.operation, connection.endpoint)))
+    slot.hold(answer)
+    progress.stage = "body"
+    const reply = toReply(answer)
+    if (isOk(call, reply.status)) return onReply(reply)
+    collect(connection, call, reply.body, (text) =>
+      settle(Effect.flatMap(text, (read) => Effect.fail(refusal(call, reply.status, read))))
+    )
+  })
+}
+
+/** To the answer's head; the slot is the caller's to close. */
+const head = (connection: Connection, call: Call, slot: Slot, progress: Progress) =>
+  limited<Reply, CallError | Refusal>(call, progress, (settle) => {
+    ask(connection, call, { slot, progress, settle }, (reply) => settle(Effect.succeed(reply)))
+    return () => slot.close()
+  })
+
+export interface Whole {
+  readonly status: number
+  readonly text: string
+  readonly header: Reply["header"]
+}
+
+/** To the answer's end. */
+const whole = (connection: Connection, call: Call, progress: Progress) =>
+  limited<Whole, CallError | Refusal>(call, progress, (resume) => {
+    const slot = new Slot()
+    const settle: Settle<Whole> = (result) => {
+      slot.close()
+      resume(result)
+    }
+    ask(connection, call, { slot, progress, settle }, ({ status, header, body }) =>
+      collect(connection, call, body, (read) => settle(Effect.map(read, (text) => ({ status, text, header }))))
+    )
+    return () => slot.close()
+  })
 
 /** Cleaning up, and what may be opened long before it is needed, may not be starved by an open breaker: they cause a probe. */
 const isUrgent = (call: Call) =>
@@ -204,13 +262,14 @@ const isDeath = (error: CallError | Refusal) =>
   error._tag === "EngineTimeout" ||
   (error._tag === "EngineUnavailable" && (error.reason === "connection-lost" || error.reason === "other"))
 
-/** One attempt: through the breaker, within its limit. */
+/** One attempt: through the breaker, within its limit. One without ends when the engine answers no ping any more. */
 const attempted =
   <A, R>(connection: Connection, call: Call, run: (progress: Progress) => Effect.Effect<A, CallError | Refusal, R>) =>
   (number: number): Effect.Effect<A, CallError | Refusal, R> =>
     Effect.suspend(() => {
-      const progress: Progress = { stage: "head" }
-      return connection.breaker.protect(bounded(connection, call, progress, run(progress)), {
+      const attempt = run({ stage: "head" })
+      const bounded = limitOf(call) === "none" ? Effect.raceFirst(attempt, watch(connection, call.operation)) : attempt
+      return connection.breaker.protect(bounded, {
         operation: call.operation,
         isFailure: isDeath,
         // A repeat finds out by a probe whether it was its connection or the engine that died.
@@ -222,25 +281,20 @@ const attempted =
 export const open = (connection: Connection, call: Call): Effect.Effect<Reply, CallError | Refusal, Scope.Scope> =>
   repeating(
     call,
-    attempted(connection, call, (progress) => exchange(connection, call, progress))
+    attempted(connection, call, (progress) =>
+      Effect.acquireRelease(
+        Effect.sync(() => new Slot()),
+        (slot) => Effect.sync(() => slot.close())
+      ).pipe(Effect.flatMap((slot) => head(connection, call, slot, progress)))
+    )
   )
 
 /** A complete exchange. Resolves to status and text. */
-export const send = (
-  connection: Connection,
-  call: Call
-): Effect.Effect<
-  { readonly status: number; readonly text: string; readonly header: Reply["header"] },
-  CallError | Refusal
-> => {
-  const whole = (progress: Progress) =>
-    exchange(connection, call, progress).pipe(
-      Effect.flatMap((reply) =>
-        Effect.map(collect(connection, call, reply), (text) => ({ status: reply.status, header: reply.header, text }))
-      ),
-      Effect.scoped
-    )
-  const repeated = repeating(call, attempted(connection, call, whole))
+export const send = (connection: Connection, call: Call): Effect.Effect<Whole, CallError | Refusal> => {
+  const repeated = repeating(
+    call,
+    attempted(connection, call, (progress) => whole(connection, call, progress))
+  )
   // Calls that are long by design, or feed a body, would keep permits from those that they wait for.
   const limit = limitOf(call)
   if (limit === "none" || limit > defaultTimeoutMillis) return repeated
