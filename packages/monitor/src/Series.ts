@@ -3,7 +3,6 @@
  * offered as a stream. A stopped container or a silent engine leaves a marked gap; only a removed container ends it.
  */
 import type { ContainerTarget } from "@sbx/core/Sandbox"
-import type { CallError } from "@sbx/engine/EngineError"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ContainerMetric, ContainerReading, ContainerSample } from "./ContainerSampler.ts"
 import { derive } from "./ContainerSampler.ts"
-import type { ReadError, TargetGone, TargetNotRunning } from "./ContainerSource.ts"
+import type { ReadError, TargetGone } from "./ContainerSource.ts"
 import { makeRing } from "./internal/ring.ts"
 import type { Ring } from "./internal/ring.ts"
 import type { WindowSummary } from "./Window.ts"
@@ -48,7 +47,7 @@ export type SeriesItem =
       readonly _tag: "Missed"
       readonly sequence: number
       readonly target: ContainerTarget
-      readonly error: TargetNotRunning | CallError
+      readonly error: Exclude<ReadError, TargetGone>
     }
   /** The container was removed. The last item. */
   | { readonly _tag: "Lost"; readonly sequence: number; readonly target: ContainerTarget; readonly error: TargetGone }
@@ -81,7 +80,7 @@ export interface SeriesOptions {
   readonly capacity?: number
 }
 
-/** Starts sampling in the scope. `onLost` runs once when the container is gone. */
+/** Starts sampling in the scope. `onLost` runs once when the container is gone, before the series says so. */
 export const make = Effect.fnUntraced(function* (options: {
   readonly target: ContainerTarget
   readonly read: Effect.Effect<ContainerReading, ReadError>
@@ -90,7 +89,7 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly onLost?: (lost: TargetGone, last: ContainerSample | undefined) => Effect.Effect<void>
 }): Effect.fn.Return<Series, InvalidInterval | InvalidCapacity, Scope.Scope> {
   const { capacity = 600, target } = options
-  if (!Number.isSafeInteger(capacity) || capacity < 1) return yield* new InvalidCapacity({ given: String(capacity) })
+  yield* validCapacity(capacity)
   const interval = yield* Ref.make(yield* validInterval(options.interval ?? "1 second"))
   const asked = yield* Ref.make(false)
   const wakes = yield* Effect.acquireRelease(Queue.sliding<void>(1), Queue.shutdown)
@@ -113,6 +112,12 @@ export const make = Effect.fnUntraced(function* (options: {
     sampleNow: Effect.andThen(Ref.set(asked, true), Queue.offer(wakes, undefined)).pipe(Effect.asVoid)
   }
 })
+
+/** A number of items that a ring can hold. */
+export const validCapacity = (capacity: number): Effect.Effect<number, InvalidCapacity> =>
+  Number.isSafeInteger(capacity) && capacity >= 1
+    ? Effect.succeed(capacity)
+    : Effect.fail(new InvalidCapacity({ given: String(capacity) }))
 
 /** A duration that can be waited for; refuses zero, negative and infinite ones. */
 export const validInterval = (input: Duration.Input): Effect.Effect<Duration.Duration, InvalidInterval> =>
@@ -150,8 +155,9 @@ const run = Effect.fnUntraced(function* (loop: Loop) {
       previous = reading.success
       yield* publish(loop, { _tag: "Sampled", sequence, sample: last })
     } else if (reading.failure._tag === "TargetGone") {
-      yield* publish(loop, { _tag: "Lost", sequence, target, error: reading.failure })
-      return yield* loop.onLost(reading.failure, last)
+      // First on record, then said: who reads `Lost` may close the scope.
+      yield* loop.onLost(reading.failure, last)
+      return yield* publish(loop, { _tag: "Lost", sequence, target, error: reading.failure })
     } else {
       // After a gap a rate would average over a time in which the container did not run, or counted from zero.
       previous = undefined
