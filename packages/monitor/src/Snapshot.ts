@@ -176,6 +176,7 @@ const bytesPerMb = 1_000_000
 
 /** Metrics that only grow while a container runs. */
 const cumulative: ReadonlySet<string> = new Set<ContainerMetric>([
+  "memoryOomKills",
   "networkRxBytes",
   "networkTxBytes",
   "blockReadBytes",

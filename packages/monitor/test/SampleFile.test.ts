@@ -125,7 +125,7 @@ describe("items", () => {
         const given = seconds(900).flatMap((at) => [
           sampled("a", at, { memoryBytes: at, cpuCores: 0.5 }, { pidsLimit: "no-limit" }),
           missed("a", at, "TargetNotRunning"),
-          sampled("a", at, { pids: 1 })
+          sampled("a", at, { pids: 1 }, {}, "cgroup")
         ])
         yield* recordAll(given)
         assert.deepStrictEqual(yield* Stream.runCollect(store.items({ id: "a" })), given)

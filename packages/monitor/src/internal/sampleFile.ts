@@ -3,7 +3,7 @@ import type { SQLOutputValue, StatementSync } from "node:sqlite"
 import { DatabaseSync } from "node:sqlite"
 import * as Schema from "effect/Schema"
 import type { Sample } from "../Sample.ts"
-import { Absence } from "../Sample.ts"
+import { Absence, SampleSource } from "../Sample.ts"
 import type { StoredItem, StoredPoint, StoredSubject } from "../SampleStore.ts"
 import { prepareTables, transaction } from "./sampleTables.ts"
 
@@ -85,7 +85,8 @@ const prepareWrites = (db: DatabaseSync) => ({
      ON CONFLICT (subject, key) DO UPDATE SET name = excluded.name RETURNING id`
   ),
   shape: db.prepare(
-    "INSERT INTO shapes (metrics) VALUES (?) ON CONFLICT (metrics) DO UPDATE SET metrics = metrics RETURNING id"
+    `INSERT INTO shapes (metrics, source) VALUES (?, ?)
+     ON CONFLICT (metrics, source) DO UPDATE SET metrics = metrics RETURNING id`
   ),
   item: db.prepare(
     "INSERT INTO items (subject_id, at, recorded, shape_id, interval, cells, missed) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -98,26 +99,31 @@ const writeItems = (
   items: ReadonlyArray<StoredItem>,
   nowMillis: number
 ) => {
-  const ids = new Map<string, SQLOutputValue>()
-  const idOf = (statement: StatementSync, ...given: ReadonlyArray<string>): SQLOutputValue => {
-    const key = given.join("\n")
-    const id = ids.get(key) ?? statement.get(...given)?.["id"] ?? null
-    ids.set(key, id)
-    return id
-  }
+  const subjectOf = remembering(subject)
+  const shapeOf = remembering(shape)
   const now = Math.floor(nowMillis)
   for (const item of items) {
     const { atMillis, id, name, subject: kind } = item._tag === "Sampled" ? item.sample : item
-    const subjectId = idOf(subject, kind, id, name)
+    const subjectId = subjectOf(kind, id, name)
     if (item._tag === "Missed") {
       insert.run(subjectId, atMillis, now, null, null, null, item.reason)
       continue
     }
-    const { absent, intervalMillis = null, values } = item.sample
+    const { absent, intervalMillis = null, source = "", values } = item.sample
     const metrics = [...new Set([...Object.keys(values), ...Object.keys(absent)])].sort()
     const cells = metrics.map((metric) => values[metric] ?? absent[metric] ?? "not-reported")
-    const shapeId = idOf(shape, JSON.stringify(metrics))
+    const shapeId = shapeOf(JSON.stringify(metrics), source)
     insert.run(subjectId, atMillis, now, shapeId, intervalMillis, JSON.stringify(cells), null)
+  }
+}
+
+const remembering = (statement: StatementSync) => {
+  const ids = new Map<string, SQLOutputValue>()
+  return (...given: ReadonlyArray<string>): SQLOutputValue => {
+    const key = JSON.stringify(given)
+    const id = ids.get(key) ?? statement.get(...given)?.["id"] ?? null
+    ids.set(key, id)
+    return id
   }
 }
 
@@ -181,7 +187,7 @@ const prepareReads = (db: DatabaseSync) => ({
      FROM found ORDER BY at, id`
   ),
   page: db.prepare(
-    `SELECT i.id, i.at, i.interval, i.cells, i.missed, s.name, h.metrics
+    `SELECT i.id, i.at, i.interval, i.cells, i.missed, s.name, h.metrics, h.source
      FROM items i JOIN subjects s ON s.id = i.subject_id LEFT JOIN shapes h ON h.id = i.shape_id
      WHERE ${inRange} AND (at, i.id) > (?, ?) ORDER BY at, i.id LIMIT ${pageRows}`
   )
@@ -232,14 +238,16 @@ const readPage = (
 }
 
 const toItem = (row: Row, selection: Selection): StoredItem => {
-  const { at, cells, interval, metrics, missed, name } = row
+  const { at, cells, interval, metrics, missed, name, source } = row
   const who = { subject: kindOf(selection.subject), id: selection.key, name: String(name), atMillis: Number(at) }
   if (typeof missed === "string") return { _tag: "Missed", ...who, reason: missed }
   const intervalMillis = typeof interval === "number" ? interval : undefined
-  return { _tag: "Sampled", sample: { ...who, intervalMillis, ...split(String(metrics), String(cells)) } }
+  const from = isSource(source) ? { source } : {}
+  return { _tag: "Sampled", sample: { ...who, intervalMillis, ...from, ...split(String(metrics), String(cells)) } }
 }
 
 const isAbsence = Schema.is(Absence)
+const isSource = Schema.is(SampleSource)
 
 /** Throws a `SyntaxError` where the file is damaged. */
 const split = (shape: string, row: string): Pick<Sample<string>, "values" | "absent"> => {

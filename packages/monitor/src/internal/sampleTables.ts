@@ -8,13 +8,13 @@ const applicationId = 0x53425853
 /** Version of the tables below. */
 const formatVersion = 1
 
-// A shape is the list of metrics that a sample mentions, sorted; `cells` has a number or a reason for each of them, in that order.
+// A shape is the list of metrics that a sample mentions, sorted, and its source; `cells` has a number or a reason for each of them, in that order.
 // `recorded` is this host's time: the age of an item must not depend on a source's clock.
 const tables = `
 CREATE TABLE subjects (
   id INTEGER PRIMARY KEY, subject TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (subject, key)
 ) STRICT;
-CREATE TABLE shapes (id INTEGER PRIMARY KEY, metrics TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE shapes (id INTEGER PRIMARY KEY, metrics TEXT NOT NULL, source TEXT NOT NULL, UNIQUE (metrics, source)) STRICT;
 CREATE TABLE items (
   id INTEGER PRIMARY KEY,
   subject_id INTEGER NOT NULL REFERENCES subjects (id), at REAL NOT NULL, recorded INTEGER NOT NULL,
