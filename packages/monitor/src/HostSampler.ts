@@ -1,6 +1,6 @@
 /**
- * Cpu, load, memory and disk of the machine that runs this process, through `systeminformation` (this file only).
- * That is the engine's host when the engine is local. Cpu is measured over a window, never since boot.
+ * Cpu, load, memory and disk of the machine that runs this process, through `systeminformation` (this file only); disk traffic from
+ * /proc/diskstats. That is the engine's host when the engine is local. Rates are measured over a window, never since boot.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -11,8 +11,10 @@ import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as os from "node:os"
 import * as si from "systeminformation"
+import { readDiskTraffic } from "./internal/diskTraffic.ts"
+import { hostFiles } from "./internal/hostFiles.ts"
 import type { Absence, Measured, Sample } from "./Sample.ts"
-import { gauge, map, split } from "./Sample.ts"
+import { combine, gauge, growth, map, split } from "./Sample.ts"
 
 export const HostMetric = Schema.Literals([
   /** Cores in use over the window. */
@@ -32,7 +34,12 @@ export const HostMetric = Schema.Literals([
   /** Of the file system mounted at the layer's `diskPath`. */
   "diskTotalBytes",
   "diskUsedBytes",
-  "diskAvailableBytes"
+  "diskAvailableBytes",
+  /** Cumulative bytes to and from all disks with a device behind them, so not counting loop devices and RAID twice. */
+  "diskReadBytes",
+  "diskWriteBytes",
+  "diskReadBytesPerSecond",
+  "diskWriteBytesPerSecond"
 ])
 export type HostMetric = typeof HostMetric.Type
 export type HostSample = Sample<HostMetric>
@@ -65,9 +72,18 @@ export interface HostSource {
   readonly disks: () => Promise<
     ReadonlyArray<{ readonly mount: string; readonly size: number; readonly used: number; readonly available: number }>
   >
+  /** Bytes since boot; absent where the machine does not say. */
+  readonly traffic: () => { readonly readBytes: number; readonly writeBytes: number } | undefined
 }
 
-const systeminformation: HostSource = { load: () => si.currentLoad(), memory: () => si.mem(), disks: () => si.fsSize() }
+/** This machine, as the layer reads it. */
+export const machine: HostSource = {
+  load: () => si.currentLoad(),
+  memory: () => si.mem(),
+  disks: () => si.fsSize(),
+  // `systeminformation` starts lsblk for it and adds loop devices to the disks that they lie on.
+  traffic: () => readDiskTraffic(hostFiles)
+}
 
 /** `currentLoad` measures since its previous call, process-wide, and repeats itself within 200 ms: one window at a time. */
 const loadWindow = Semaphore.makeUnsafe(1)
@@ -77,7 +93,7 @@ export const layerWith = (options: {
   readonly diskPath: string
   readonly source?: HostSource
 }): Layer.Layer<HostSampler> => {
-  const source = options.source ?? systeminformation
+  const source = options.source ?? machine
   return Layer.succeed(
     HostSampler,
     HostSampler.of({
@@ -94,7 +110,11 @@ const attempt = <A>(read: () => Promise<A>) =>
 const sample = Effect.fn("HostSampler.sample")(function* (source: HostSource, diskPath: string, window: number) {
   const intervalMillis = Math.max(shortestWindowMillis, window)
   yield* attempt(source.load)
+  const startedNanos = yield* Clock.monotonicTimeNanos
+  const before = source.traffic()
   yield* Effect.sleep(Duration.millis(intervalMillis))
+  const after = source.traffic()
+  const trafficMillis = Number((yield* Clock.monotonicTimeNanos) - startedNanos) / 1e6
   const [load, memory, disks] = yield* Effect.all(
     [attempt(source.load), attempt(source.memory), attempt(source.disks)],
     { concurrency: "unbounded" }
@@ -122,10 +142,17 @@ const sample = Effect.fn("HostSampler.sample")(function* (source: HostSource, di
       swapUsedBytes: gauge(memory.swapused),
       diskTotalBytes: positive(disk?.size),
       diskUsedBytes: gauge(disk?.used),
-      diskAvailableBytes: gauge(disk?.available)
+      diskAvailableBytes: gauge(disk?.available),
+      diskReadBytes: gauge(after?.readBytes),
+      diskWriteBytes: gauge(after?.writeBytes),
+      diskReadBytesPerSecond: perSecond(before?.readBytes, after?.readBytes, trafficMillis),
+      diskWriteBytesPerSecond: perSecond(before?.writeBytes, after?.writeBytes, trafficMillis)
     })
   } satisfies HostSample
 })
+
+const perSecond = (before: number | undefined, after: number | undefined, millis: number): Measured =>
+  combine(growth(before, after), gauge(millis), (bytes, over) => bytes / (over / 1000))
 
 /** systeminformation answers 0 where it could not read; a total of 0 is not a reading. */
 const positive = (value: number | undefined): Measured => {
