@@ -15,6 +15,11 @@ export interface ContainerContext {
   readonly uid: number
   /** Name of the workspace's volume, already bounded and owned by `uid`. */
   readonly volume: string
+  /** What the volume is made with, where it is the container's create that makes it. */
+  readonly volumeCreate?: {
+    readonly labels: Readonly<Record<string, string>>
+    readonly driverOptions: Readonly<Record<string, string>>
+  }
   /** Swappiness exists on v1 only; v2 engines reject it. */
   readonly cgroupVersion: "1" | "2" | "unknown"
 }
@@ -160,7 +165,13 @@ const storage = (spec: SandboxSpec, context: ContainerContext): HostSettings => 
   tmpfs: { "/tmp": `rw,nosuid,nodev,noexec,size=${spec.limits.tmpBytes},nr_inodes=4096,mode=1777` },
   mounts: [
     // NoCopy: the engine would else copy the image's files into an empty volume.
-    { kind: "volume", source: context.volume, target: spec.workspace.path, noCopy: true },
+    {
+      kind: "volume",
+      source: context.volume,
+      target: spec.workspace.path,
+      noCopy: true,
+      ...(context.volumeCreate === undefined ? {} : { create: context.volumeCreate })
+    },
     ...(spec.loosening.binds ?? []).map((bind): Mount => ({
       kind: "bind",
       source: bind.source,

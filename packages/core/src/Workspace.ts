@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import { runScript } from "./internal/hostCommand.ts"
+import * as HostShell from "./internal/hostShell.ts"
 import * as LoopVolume from "./internal/loopVolume.ts"
 import { WorkspaceKind } from "./SandboxSpec.ts"
 import { StateDir } from "./StateDir.ts"
@@ -52,8 +53,13 @@ export interface WorkspaceRequest {
   readonly uid: number
 }
 
-/** A workspace whose volume exists. */
+/** A workspace whose volume exists, or is described to the container that makes it. */
 export interface Made {
+  /** To be made by the create of the container; absent where it exists. */
+  readonly create?: {
+    readonly labels: Readonly<Record<string, string>>
+    readonly driverOptions: Readonly<Record<string, string>>
+  }
   /** Resolves once there is a disk behind the volume: await it before a container is started with it. */
   readonly ready: Effect.Effect<void, WorkspaceFailed>
 }
@@ -92,7 +98,11 @@ export const layer: Layer.Layer<Workspaces, CallError, Engine | StateDir | FileS
     Effect.gen(function* () {
       const engine = yield* Engine
       const stateDir = yield* StateDir
-      const host: LoopVolume.Host = { spawner: yield* ChildProcessSpawner, fs: yield* FileSystem }
+      const host: LoopVolume.Host = {
+        spawner: yield* ChildProcessSpawner,
+        fs: yield* FileSystem,
+        shell: yield* HostShell.make(LoopVolume.shellFunctions)
+      }
       const info = yield* engine.info
       const volumes = `${stateDir.path}/volumes`
       const directory = `${volumes}/${info.id.replace(/[^A-Za-z0-9]+/g, "-")}`
@@ -153,13 +163,13 @@ const create = Effect.fnUntraced(function* (
     yield* makeVolume(place, { name: volume, labels, driverOptions: { type: "tmpfs", device: "tmpfs", o } })
     return { ready: Effect.void }
   }
-  const onDevice = (device: string) =>
-    makeVolume(place, { name: volume, labels, driverOptions: { type: "ext4", device, o: "nosuid,nodev" } })
   if (!place.sharesFiles) {
-    yield* onDevice(yield* attach(place, request))
+    const device = yield* attach(place, request)
+    yield* makeVolume(place, { name: volume, labels, driverOptions: onLoop(device) })
     return { ready: Effect.void }
   }
-  // The engine looks at the device when a container is started: until then both work side by side.
+  // The engine looks at the device when a container is started: until then both work side by side. It makes the volume with the
+  // container, which is a call less; an engine that is not known to be Docker might make one without the bound.
   const image = imageOf(place, volume)
   const attached = yield* attach(place, request).pipe(
     Effect.flatMap((device) => Effect.mapError(LoopVolume.link(image, device), failedToMake(volume))),
@@ -168,9 +178,13 @@ const create = Effect.fnUntraced(function* (
     Effect.forkIn(place.scope)
   )
   place.underWay.set(volume, attached)
-  yield* onDevice(LoopVolume.linkOf(image))
-  return { ready: Fiber.join(attached) }
+  return {
+    create: { labels, driverOptions: onLoop(LoopVolume.linkOf(image)) },
+    ready: Fiber.join(attached)
+  }
 }, Effect.uninterruptible)
+
+const onLoop = (device: string) => ({ type: "ext4", device, o: "nosuid,nodev" })
 
 /** Not interruptible: a killed shell would leave a losetup that attaches after the caller's clean-up has looked. */
 const attach = (place: Place, { volume, limitBytes, inodes, uid }: WorkspaceRequest) =>

@@ -163,6 +163,13 @@ layer(sandboxesLayer(), { excludeTestServices: true, timeout: "60 seconds" })("w
 /** As on the private engine, of which it is known that it sees our files. */
 const sharing = withEngine((engine) => ({ ...engine, endpoint: { ...engine.endpoint, kind: "private" } }))
 
+/** The container's create has made it, so it bears what finds it after a crash. */
+const volumesOfJournal = Effect.gen(function* () {
+  const { id } = yield* Journal
+  const volumes = yield* (yield* Engine).listVolumes({ [SandboxLabels.keys.journal]: id })
+  return { id, volumeLabels: volumes.map(({ labels }) => labels) }
+})
+
 layer(sharing, { excludeTestServices: true, timeout: "60 seconds" })("workspace that is attached meanwhile", (it) => {
   const request = { kind: "disk", labels: {}, limitBytes: 4 * MiB, inodes: 64, uid: 100_000 } as const
 
@@ -174,6 +181,10 @@ layer(sharing, { excludeTestServices: true, timeout: "60 seconds" })("workspace 
           const box = yield* (yield* Sandboxes).make({ disk: "8M", inodes: 512 })
           const [blocks = 0, size = 0] = (yield* box.execOk(statfs)).stdout.trim().split(" ").map(Number)
           assert.strictEqual(blocks * size, 8 * MiB)
+          const { id, volumeLabels } = yield* volumesOfJournal
+          assert.strictEqual(volumeLabels.length, 1)
+          assert.strictEqual(volumeLabels[0]?.[SandboxLabels.keys.journal], id)
+          assert.strictEqual(volumeLabels[0]?.[SandboxLabels.keys.kind], "volume")
           yield* box.files.write("kept.txt", "kept")
           yield* box.restart()
           assert.strictEqual(yield* box.files.readString("kept.txt"), "kept")

@@ -17,6 +17,12 @@ export type Mount =
       readonly target: string
       readonly readOnly?: boolean
       readonly noCopy?: boolean
+      /** What the volume is made with, by the container's create, where there is none of that name; one that exists stays as it is. */
+      readonly create?: {
+        readonly labels: Readonly<Record<string, string>>
+        /** Of the local driver. */
+        readonly driverOptions: Readonly<Record<string, string>>
+      }
     }
   | {
       readonly kind: "bind"

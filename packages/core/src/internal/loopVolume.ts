@@ -13,11 +13,14 @@ import * as Semaphore from "effect/Semaphore"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import { imageBytes, inodeCount } from "./ext4Size.ts"
 import * as Ext4Template from "./ext4Template.ts"
-import { runScript } from "./hostCommand.ts"
+import { type HostCommandResult, runScript } from "./hostCommand.ts"
+import type { HostShell } from "./hostShell.ts"
 
 export interface Host {
   readonly spawner: ChildProcessSpawner["Service"]
   readonly fs: FileSystem
+  /** Of {@link shellFunctions}. */
+  readonly shell: HostShell
 }
 
 export interface LoopDevice {
@@ -49,7 +52,9 @@ EOF
 `
 
 /** losetup's own retry after a lost race for a free device sleeps 200 ms, hence the lock. */
-const attachScript = `PATH="$PATH:/usr/sbin:/sbin"; umask 077; exec flock "$2" losetup -f --show "$1"`
+export const shellFunctions = `PATH="$PATH:/usr/sbin:/sbin"; umask 077
+attach() { flock "$2" losetup -f --show "$1"; }
+detach() { status=0; for device; do losetup -d "$device" || status=$?; done; return $status; }`
 
 /** What images look like when they are new, by size: made by the first of each size. */
 export interface Templates {
@@ -84,8 +89,9 @@ export const attach = Effect.fnUntraced(function* (
   const { image, lock } = request
   yield* attempt(() => fs.mkdirSync(path.dirname(image), { recursive: true, mode: 0o700 }))
   yield* makeImage(host, templates, request)
-  const device = (yield* run(host, attachScript, [image, lock])).trim()
-  if (!device.startsWith("/dev/loop")) return yield* new LoopFailure({ detail: `losetup named no device: ${device}` })
+  const said = yield* succeeded(host.shell.call("attach", image, lock))
+  const device = said.split("\n").find((line) => line.startsWith("/dev/loop"))
+  if (device === undefined) return yield* new LoopFailure({ detail: `losetup named no device: ${said}` })
   return device
 })
 
@@ -113,17 +119,20 @@ const makeImage = (host: Host, templates: Templates, request: ImageRequest): Eff
 }
 
 const format = (host: Host, { image, limitBytes, inodes, uid }: ImageRequest) =>
-  run(host, formatScript, [image, String(imageBytes(limitBytes, inodes)), String(inodeCount(inodes)), String(uid)])
+  succeeded(
+    runScript(host.spawner, formatScript, [
+      image,
+      String(imageBytes(limitBytes, inodes)),
+      String(inodeCount(inodes)),
+      String(uid)
+    ])
+  )
 
 /** What it printed. */
-const run = Effect.fnUntraced(function* (
-  host: Host,
-  script: string,
-  args: ReadonlyArray<string>
-): Effect.fn.Return<string, LoopFailure> {
-  const { code, stdout, stderr } = yield* runScript(host.spawner, script, args)
-  return code === 0 ? stdout : yield* new LoopFailure({ detail: stderr.trim() || `exit code ${code}` })
-})
+const succeeded = (command: Effect.Effect<HostCommandResult>): Effect.Effect<string, LoopFailure> =>
+  Effect.flatMap(command, ({ code, stdout, stderr }) =>
+    code === 0 ? Effect.succeed(stdout) : Effect.fail(new LoopFailure({ detail: stderr.trim() || `exit code ${code}` }))
+  )
 
 /** Synchronous: these take microseconds in the page cache, and many times that through a thread pool. */
 const attempt = <A>(body: () => A): Effect.Effect<A, LoopFailure> =>
@@ -171,8 +180,6 @@ const backingFile = (name: string): string => {
   }
 }
 
-const detachScript = `PATH="$PATH:/usr/sbin:/sbin"; status=0; for device; do losetup -d "$device" || status=$?; done; exit $status`
-
 /**
  * Detaches every device of the images, which lie in one directory, and unlinks them. Absent is success; resolves to those that the
  * kernel still holds after 5 s, or that cannot be unlinked, with the reason.
@@ -187,11 +194,7 @@ export const detachAll = Effect.fnUntraced(function* (
   const left = new Map<string, string>()
   const loops = yield* attached
   if (loops.length > 0) {
-    const result = yield* runScript(
-      host.spawner,
-      detachScript,
-      loops.map((loop) => loop.device)
-    )
+    const result = yield* host.shell.call("detach", ...loops.map((loop) => loop.device))
     // A device in use is detached by the kernel on its last close, which follows the engine's unmount.
     yield* attached.pipe(
       Effect.repeat({ schedule: Schedule.spaced("20 millis"), until: (rest) => rest.length === 0 }),

@@ -167,10 +167,10 @@ const create = Effect.fnUntraced(function* (
   uid: number,
   labels: Labels
 ) {
-  const { ready } = yield* makeWorkspace(midwife.workspaces, remains, workspaceRequest(remains, spec, uid, labels))
-  return yield* createContainer(midwife, remains, spec, uid, labels).pipe(
+  const made = yield* makeWorkspace(midwife.workspaces, remains, workspaceRequest(remains, spec, uid, labels))
+  return yield* createContainer(midwife, remains, { spec, uid, labels, volumeCreate: made.create }).pipe(
     Effect.tap((containerId) =>
-      Effect.tapError(ready, () => Effect.ignore(recordPresent(midwife.engine, remains, containerId)))
+      Effect.tapError(made.ready, () => Effect.ignore(recordPresent(midwife.engine, remains, containerId)))
     ),
     Effect.uninterruptible
   )
@@ -190,18 +190,25 @@ export const workspaceRequest = (
   uid
 })
 
+interface Conception {
+  readonly spec: SandboxSpec
+  readonly uid: number
+  readonly labels: Labels
+  /** Absent where the volume exists. */
+  readonly volumeCreate: Made["create"]
+}
+
 /** Not interruptible: a call given up half-way may still make a container, later. Resolves to its id. */
 export const createContainer = Effect.fnUntraced(function* (
   { engine, cgroupVersion }: Midwife,
   remains: Remains,
-  spec: SandboxSpec,
-  uid: number,
-  labels: Labels
+  { spec, uid, labels, volumeCreate }: Conception
 ) {
-  const { containerName, volume } = remains
+  const { containerName: name, volume } = remains
   remains.asked = true
+  const context = { name, labels: labels.container, uid, volume, cgroupVersion }
   const id = yield* engine
-    .createContainer(containerSpec(spec, { name: containerName, labels: labels.container, uid, volume, cgroupVersion }))
+    .createContainer(containerSpec(spec, volumeCreate === undefined ? context : { ...context, volumeCreate }))
     .pipe(Effect.timeoutOrElse({ duration: createDeadlineMillis, orElse: () => Effect.fail(overdue) }))
   remains.made = id
   return id

@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import { SandboxNotRunning } from "../Exec.ts"
 import * as SandboxLabels from "../SandboxLabels.ts"
 import type { SandboxSpec } from "../SandboxSpec.ts"
+import type { Made } from "../Workspace.ts"
 import * as Birth from "./sandboxBirth.ts"
 import type { Internals } from "./sandboxInternals.ts"
 import { observe } from "./sandboxRecorder.ts"
@@ -86,17 +87,19 @@ const exchange = Effect.fnUntraced(function* ({ midwife, remains }: Parts, work:
   const { labels, replaces, keepWorkspace, spec, uid } = work
   // Whether the engine may have heard of the new container.
   let asked = false
+  let volumeCreate: Made["create"]
   const steps = Effect.gen(function* () {
     remains.asked = true
     if (replaces !== undefined) yield* removeOld(midwife.engine, replaces)
     if (!keepWorkspace) {
       yield* Effect.retry(midwife.workspaces.remove(remains.volume), patience)
       const request = Birth.workspaceRequest(remains, spec, uid, labels)
-      const { ready } = yield* Birth.makeWorkspace(midwife.workspaces, remains, request)
-      yield* ready
+      const made = yield* Birth.makeWorkspace(midwife.workspaces, remains, request)
+      yield* made.ready
+      volumeCreate = made.create
     }
     asked = true
-    return yield* Birth.createContainer(midwife, remains, spec, uid, labels)
+    return yield* Birth.createContainer(midwife, remains, { spec, uid, labels, volumeCreate })
   })
   return yield* steps.pipe(
     Effect.tapError((error) => (asked && !Birth.isRefusal(error) ? Effect.void : failed(remains, error.message))),

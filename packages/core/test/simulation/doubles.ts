@@ -31,7 +31,7 @@ export const layerOf = (machine: Machine, self: Identity, plant: Plant): Layer.L
         Context.add(FileSystem.FileSystem, filesOf(machine, self, plant)),
         Context.add(
           Workspaces,
-          workspacesOf({ machine, engine, underWay: new Map(), attachesMeanwhile: self.pid % 3 === 1 })
+          workspacesOf({ machine, engine, underWay: new Map(), attachesMeanwhile: self.pid % 7 === 1 })
         ),
         Context.add(UidLeases, leasesOf(machine, self, engine)),
         Context.add(JournalFiles, journalsOf(machine, self, plant))
@@ -117,8 +117,8 @@ const workspacesOf = (host: Host): Workspaces["Service"] => {
 }
 
 /**
- * As the original: not interruptible, bounded, and what the engine makes late is the caller's to remove. One process in three attaches
- * while the engine works, as one does whose files the engine sees.
+ * As the original: not interruptible, bounded, and what the engine makes late is the caller's to remove. One process in seven attaches
+ * while the engine works, and has the volume made with the container, as one does whose files the engine sees.
  */
 const createWorkspace = Effect.fnUntraced(function* (
   { machine, engine, underWay, attachesMeanwhile }: Host,
@@ -127,7 +127,8 @@ const createWorkspace = Effect.fnUntraced(function* (
   const attach = kind === "disk" ? hostCommand(machine, 400, () => void machine.images.add(volume)) : Effect.void
   const attached = yield* Effect.forkDetach(attach)
   underWay.set(volume, attached)
-  if (!attachesMeanwhile) yield* Fiber.join(attached)
+  if (attachesMeanwhile) return { create: { labels, driverOptions: {} }, ready: Fiber.join(attached) }
+  yield* Fiber.join(attached)
   yield* engine.createVolume({ name: volume, labels }).pipe(
     Effect.interruptible,
     Effect.timeoutOrElse({
@@ -135,7 +136,7 @@ const createWorkspace = Effect.fnUntraced(function* (
       orElse: () => Effect.fail(new EngineTimeout({ operation: "create volume", timeoutMillis: volumeDeadlineMillis }))
     })
   )
-  return { ready: Fiber.join(attached) }
+  return { ready: Effect.void }
 }, Effect.uninterruptible)
 
 const firstUid = 100_000

@@ -326,6 +326,22 @@ const objects: ReadonlyArray<Mutant> = [
     })
   },
   {
+    does: "makes a container's volume with the engine's defaults",
+    law: "makes a container's volume as it was asked to, and takes one that exists as it is",
+    mutate: ({ createContainer }) => ({
+      createContainer: (spec) =>
+        createContainer({
+          ...spec,
+          host: {
+            ...spec.host,
+            mounts: (spec.host?.mounts ?? []).map((mount) =>
+              mount.kind === "volume" ? { kind: "volume", source: mount.source, target: mount.target } : mount
+            )
+          }
+        })
+    })
+  },
+  {
     does: "mounts a volume writable that should be read-only",
     law: "shares a volume's content and keeps it while used",
     mutate: ({ createContainer }) => ({

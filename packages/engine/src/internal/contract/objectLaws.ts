@@ -125,6 +125,23 @@ export const objectLaws: Readonly<Record<string, Law>> = {
     })
   }),
 
+  "makes a container's volume as it was asked to, and takes one that exists as it is": Effect.gen(function* () {
+    const { engine, labels, name } = yield* Fixture
+    const source = `${name}-made`
+    yield* Effect.addFinalizer(() => Effect.ignore(engine.removeVolume(source)))
+    const asked = { labels, driverOptions: { type: "tmpfs", device: "tmpfs", o: "size=1m" } }
+    const mount = { kind: "volume", source, target: "/data", create: asked } as const
+    const first = yield* running({ host: { mounts: [mount] } })
+    const made = yield* engine.inspectVolume(source)
+    assert.deepInclude(made, { driver: "local", labels, options: asked.driverOptions })
+    yield* engine.removeContainer(first)
+    const other = { labels: { ...labels, more: "1" }, driverOptions: { type: "tmpfs", device: "tmpfs", o: "size=2m" } }
+    const second = yield* running({ host: { mounts: [{ ...mount, create: other }] } })
+    assert.deepStrictEqual(yield* engine.inspectVolume(source), made)
+    yield* engine.removeContainer(second)
+    yield* engine.removeVolume(source)
+  }),
+
   "shares a volume's content and keeps it while used": Effect.gen(function* () {
     const { engine } = yield* Fixture
     const made = yield* volume()

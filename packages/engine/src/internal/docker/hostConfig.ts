@@ -12,7 +12,13 @@ const WireMount = Schema.Struct({
   Target: Schema.String,
   ReadOnly: maybe(Schema.Boolean),
   BindOptions: maybe(Schema.Struct({ Propagation: maybe(Schema.String) })),
-  VolumeOptions: maybe(Schema.Struct({ NoCopy: maybe(Schema.Boolean) })),
+  VolumeOptions: maybe(
+    Schema.Struct({
+      NoCopy: maybe(Schema.Boolean),
+      Labels: maybe(StringMap),
+      DriverConfig: maybe(Schema.Struct({ Options: maybe(StringMap) }))
+    })
+  ),
   TmpfsOptions: maybe(Schema.Struct({ SizeBytes: maybe(Schema.Finite), Mode: maybe(Schema.Finite) }))
 })
 
@@ -77,7 +83,11 @@ const encodeMount = (mount: Mount) => {
         ...common,
         Source: mount.source,
         ReadOnly: mount.readOnly,
-        VolumeOptions: { NoCopy: mount.noCopy }
+        VolumeOptions: {
+          NoCopy: mount.noCopy,
+          Labels: mount.create?.labels,
+          DriverConfig: mount.create && { Name: "local", Options: mount.create.driverOptions }
+        }
       }
     case "bind":
       return {
@@ -151,6 +161,11 @@ const propagations = ["private", "rprivate", "shared", "rshared", "slave", "rsla
 
 export const propagation = (text: string | null | undefined) => propagations.find((known) => known === text)
 
+const createdWith = (options: (typeof WireMount.Type)["VolumeOptions"]) => {
+  const driverOptions = options?.DriverConfig?.Options ?? undefined
+  return driverOptions && { labels: options?.Labels ?? {}, driverOptions }
+}
+
 const decodeMount = (mount: typeof WireMount.Type): ReadonlyArray<Mount> => {
   const target = mount.Target
   const source = mount.Source ?? ""
@@ -162,7 +177,11 @@ const decodeMount = (mount: typeof WireMount.Type): ReadonlyArray<Mount> => {
           kind: "volume",
           source,
           target,
-          ...present({ readOnly, noCopy: mount.VolumeOptions?.NoCopy ?? undefined })
+          ...present({
+            readOnly,
+            noCopy: mount.VolumeOptions?.NoCopy ?? undefined,
+            create: createdWith(mount.VolumeOptions)
+          })
         }
       ]
     case "bind":

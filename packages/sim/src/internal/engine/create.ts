@@ -2,7 +2,7 @@
  * Making a container. The name is taken first and the container is visible last: a removal in between finds nothing (moby#24858), a
  * second create finds the name in use.
  */
-import type { ContainerSpec, HostSettings } from "@sbx/engine/ContainerSpec"
+import type { ContainerSpec, HostSettings, Mount } from "@sbx/engine/ContainerSpec"
 import { InvalidRequest, ObjectNotFound } from "@sbx/engine/EngineError"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
@@ -14,7 +14,7 @@ import { conflict, findContainer } from "./lookup.ts"
 import { userOf } from "./processes.ts"
 import { mountsOf } from "./views.ts"
 import { ensureVolume } from "./volumes.ts"
-import type { Attached, Container, Image, Job, World } from "./world.ts"
+import type { Attached, Container, Image, Job, Volume, World } from "./world.ts"
 import { makeId, tick, toMillis } from "./world.ts"
 
 const leastMemoryBytes = 6 * 1024 * 1024
@@ -49,6 +49,9 @@ const networksOf = (spec: ContainerSpec): ReadonlyArray<readonly [string, Attach
   const name = mode === "default" ? "bridge" : mode
   return [[name, { aliases: [...(spec.networkAliases ?? [])], networkId: "", ipAddress: "" }]]
 }
+
+const asAsked = (create: (Mount & { kind: "volume" })["create"]): Partial<Volume> =>
+  create === undefined ? {} : { labels: create.labels, options: create.driverOptions }
 
 const build = (world: World, id: string, spec: ContainerSpec, image: Image): Container => {
   const user = userOf(spec.user ?? image.user) ?? { uid: 0, gid: 0 }
@@ -89,7 +92,7 @@ const build = (world: World, id: string, spec: ContainerSpec, image: Image): Con
     mount.kind === "volume"
       ? mount.source === ""
         ? makeId(world, "volume")
-        : (ensureVolume(world, mount.source), "")
+        : (ensureVolume(world, mount.source, asAsked(mount.create)), "")
       : ""
   )
   for (const name of anonymousVolumes) {
