@@ -12,6 +12,7 @@ import { journal } from "./commands/JournalCommand.ts"
 import { list } from "./commands/List.ts"
 import { reap } from "./commands/Reap.ts"
 import { run } from "./commands/Run.ts"
+import { stats } from "./commands/Stats.ts"
 import { test } from "./commands/Test.ts"
 import { torture } from "./commands/Torture.ts"
 import { explainConfig } from "./internal/configErrors.ts"
@@ -19,7 +20,7 @@ import { version } from "./internal/version.ts"
 
 const sbx = Command.make("sbx").pipe(
   Command.withDescription("Integration, chaos and security testing for container sandboxes"),
-  Command.withSubcommands([run, list, doctor, engine, images, events, journal, reap, bench, torture, test])
+  Command.withSubcommands([run, list, doctor, engine, images, events, journal, reap, stats, bench, torture, test])
 )
 
 const present: CliOutput.Presenter["present"] = Effect.fnUntraced(function* (event) {

@@ -28,6 +28,8 @@ export const layer: Layer.Layer<ExitStatus> = Layer.effect(
 
 /** The user's words were wrong; nothing was done. */
 const usage: ReadonlySet<string> = new Set([
+  "AmbiguousContainer",
+  "FormatConflict",
   "ShowHelp",
   "ConfigError",
   "InvalidSetting",
@@ -36,6 +38,7 @@ const usage: ReadonlySet<string> = new Set([
   "NothingSelected",
   "TargetExists",
   "UnknownBenchmark",
+  "UnknownContainer",
   "UnknownEventType",
   "UnknownRecipe",
   "UnknownRun",

@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { catalog } from "../src/Catalog.ts"
 import { commandLine } from "./support/inProcess.ts"
 
-const commands = ["run", "list", "doctor", "engine", "images", "events", "reap", "test"]
+const commands = ["run", "list", "doctor", "engine", "images", "events", "reap", "stats", "test"]
 
 describe("the command line", () => {
   it.live("shows its version on standard output", () =>
