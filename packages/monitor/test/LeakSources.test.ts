@@ -49,8 +49,10 @@ const recorded = (refused: Readonly<Record<string, string>> = {}): ProcFiles => 
     read: text,
     link: text,
     list: (at) => {
-      const code = find(at) ?? (typeof proc[at] === "string" ? "ENOTDIR" : undefined)
-      return code === undefined ? { names: [...(proc[at] ?? [])] } : { code }
+      const names = proc[at]
+      if (names === undefined || typeof names === "string") return { code: find(at) ?? "ENOTDIR" }
+      const code = find(at)
+      return code === undefined ? { names } : { code }
     }
   }
 }
