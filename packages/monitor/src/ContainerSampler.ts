@@ -126,8 +126,12 @@ const withReasons = (
   reasons: ContainerReading["reasons"]
 ): Record<ContainerMetric, Measured> => {
   if (reasons === undefined) return measured
-  for (const metric of ContainerMetric.literals)
-    if (measured[metric] === "not-reported") measured[metric] = reasons[metric] ?? "not-reported"
+  for (const metric of ContainerMetric.literals) {
+    // A limit that may not be read looks like none.
+    const isOpen = measured[metric] === "not-reported" || measured[metric] === "no-limit"
+    const reason = reasons[metric]
+    if (isOpen && reason !== undefined) measured[metric] = reason
+  }
   return measured
 }
 

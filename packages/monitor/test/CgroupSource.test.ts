@@ -130,10 +130,41 @@ describe("CgroupSource", () => {
     })
   )
 
-  it.effect("does not take the engine's network for the container's", () =>
+  it.effect.each(["host", "none"])("takes nothing for the traffic of a container on network %s", (networkMode) =>
     Effect.gen(function* () {
-      const { read } = yield* reader(recorded(recordedV1()), [inspected({}, { networkMode: "host" })])
+      const { read } = yield* reader(recorded(recordedV1()), [inspected({}, { networkMode })])
       assert.isUndefined((yield* read(target)).stats.network)
+    })
+  )
+
+  it.effect("sees an update of the limits after 5 s", () =>
+    Effect.gen(function* () {
+      const host = recorded(recordedV2())
+      const { read } = yield* reader(host)
+      const limits = Effect.map(read(target), ({ cpuLimitCores, stats }) => [
+        cpuLimitCores,
+        stats.memory?.limitBytes,
+        stats.pids?.limit
+      ])
+      assert.deepStrictEqual(yield* limits, [0.5, 67_108_864, 50])
+      host.texts
+        .set(v2File("cpu.max"), "max 100000\n")
+        .set(v2File("memory.max"), "4096\n")
+        .set(v2File("pids.max"), "9\n")
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual(yield* limits, [0.5, 67_108_864, 50])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* limits, [undefined, 4096, 9])
+    })
+  )
+
+  it.effect("reads no list of threads where there are as many tasks as processes", () =>
+    Effect.gen(function* () {
+      const host = recorded(recordedV1())
+      host.texts.set(v1File("pids/pids.current"), "2\n")
+      host.texts.delete(v1File("pids/tasks"))
+      const { read } = yield* reader(host)
+      assert.deepInclude((yield* read(target)).details, { processes: 2, threads: 2 })
     })
   )
 
@@ -147,6 +178,27 @@ describe("CgroupSource", () => {
       for (const metric of ["memoryBytes", "pids", "processes", "memoryOomKills", "openFiles"] as const)
         assert.strictEqual(absent[metric], "permission-denied", metric)
       assert.strictEqual(values.memoryChargedBytes, expected.memoryChargedBytes)
+    })
+  )
+
+  it.effect("does not take a limit that may not be read for none", () =>
+    Effect.gen(function* () {
+      const refused = [
+        { texts: recordedV1, paths: [v1File("cpu/cpu.cfs_quota_us"), v1File("pids/pids.max")] },
+        { texts: recordedV2, paths: [v2File("cpu.max"), v2File("pids.max"), v2File("memory.max")] }
+      ]
+      for (const { paths, texts } of refused) {
+        const host = recorded(texts())
+        for (const path of paths) host.refused.set(path, "EACCES")
+        const { read } = yield* reader(host)
+        const { absent } = derive(target, undefined, yield* read(target))
+        const limits = [
+          "cpuLimitCores",
+          "pidsLimit",
+          ...(paths.length > 2 ? ["memoryLimitBytes" as const] : [])
+        ] as const
+        for (const metric of limits) assert.strictEqual(absent[metric], "permission-denied", metric)
+      }
     })
   )
 

@@ -102,6 +102,9 @@ describe("texts", () => {
 
 describe("hostFiles", () => {
   it("reads this machine's, also longer ones than one buffer, and names the error of what it cannot", () => {
+    for (const path of ["/proc/self/comm", "/proc/kallsyms", "/proc/self/mountinfo"])
+      assert.strictEqual(hostFiles.readAll(path), fs.readFileSync(path, "utf8"))
+    // Of short lines: some 2 MiB of them.
     for (const path of ["/proc/self/comm", "/proc/kallsyms"])
       assert.strictEqual(hostFiles.read(path), fs.readFileSync(path, "utf8"))
     assert.deepStrictEqual<unknown>(hostFiles.read("/nowhere"), { code: "ENOENT" })

@@ -166,6 +166,7 @@ export const recorded = (texts: Map<string, string>): Recorded => {
   }
   const files: HostFiles = {
     read: (path) => guarded(path, texts.get(path)),
+    readAll: (path) => guarded(path, texts.get(path)),
     list: (path) => guarded(path, children(path).size === 0 ? undefined : { names: [...children(path)] }),
     stat: (path) => {
       const size = sizes.get(path)

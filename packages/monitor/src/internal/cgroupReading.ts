@@ -1,5 +1,5 @@
 /**
- * One reading of a container out of its cgroup's files (v1 or v2, per controller) and /proc/<pid>/net/dev: about 14 small files, 0.2 ms,
+ * One reading of a container out of its cgroup's files (v1 or v2, per controller) and /proc/<pid>/net/dev: about 11 small files, 0.15 ms,
  * no engine call. Refuses what belongs to another life of the container: the process it was found by has to live before and after.
  */
 import type { ContainerStats, CpuReading, MemoryReading } from "@sbx/engine/Engine"
@@ -26,8 +26,18 @@ export interface Times {
   readonly monotonicNanos: () => bigint
 }
 
+/** What changes only by an `update` of the container. */
+export interface Limits {
+  readonly cpuCores: number | undefined
+  /** Version 2; version 1 tells it with its statistics. */
+  readonly memoryBytes: number | undefined
+  readonly pids: number | undefined
+  readonly reasons: Reasons
+}
+
 export interface Read {
   readonly reading: ContainerReading
+  readonly limits: Limits
   /** Host pids of its live processes. */
   readonly processes: ReadonlySet<number> | Absence
 }
@@ -75,28 +85,43 @@ export const isAlive = (files: HostFiles, { hostPid, identity }: Located): boole
   return !isUnreadable(stat) && Texts.identity(stat)?.startTime === identity.startTime
 }
 
+/** The container's limits as the kernel has them. */
+const readLimits = (files: HostFiles, { cpu, memory, pids }: CgroupDirectories): Limits => {
+  const reader = readerOf(files)
+  return {
+    cpuCores: readQuota(reader, cpu),
+    memoryBytes: optional(
+      reader.text(memory, { 1: undefined, 2: "memory.max" }, ["memoryLimitBytes", "memoryPercentOfLimit"]),
+      Texts.number
+    ),
+    pids: finite(optional(reader.text(pids, { 1: "pids.max", 2: "pids.max" }, ["pidsLimit"]), Texts.number)),
+    reasons: reader.reasons
+  }
+}
+
 /** `gone` when the process it was found by lives no more; `unreadable`, with why, when this process may not see cpu or memory. */
 export const readContainer = (
   files: HostFiles,
   located: Located,
-  times: Times
+  times: Times,
+  knownLimits?: Limits
 ): Read | "gone" | { readonly unreadable: string } => {
   const { containerId, directories, hostPid, identity, ownNetwork } = located
   const reader = readerOf(files)
+  const limits = knownLimits ?? readLimits(files, directories)
   const monotonicNanos = times.monotonicNanos()
   const cpu = readCpu(reader, directories)
   const stats: ContainerStats = {
     containerId,
     readAtMillis: times.wallMillis(),
     cpu,
-    memory: readMemory(reader, directories.memory),
-    pids: readPids(reader, directories.pids),
+    memory: readMemory(reader, directories.memory, limits),
+    pids: readPids(reader, directories.pids, limits),
     network: ownNetwork ? readNetwork(reader, hostPid) : undefined,
     blockIo: readBlockIo(reader, directories.blkio)
   }
-  const cpuLimitCores = readQuota(reader, directories.cpu)
   const memoryOomKills = readOomKills(reader, directories.memory)
-  const { processes, threads } = readTasks(files, directories)
+  const { processes, threads } = readTasks(files, directories, stats.pids?.current)
   // Last: what was read above was read while the process lived, so of this life of the container.
   if (!isAlive(files, located)) return "gone"
   if (stats.cpu === undefined || stats.memory === undefined)
@@ -104,13 +129,14 @@ export const readContainer = (
   return {
     reading: {
       stats,
-      cpuLimitCores,
+      cpuLimitCores: limits.cpuCores,
       source: "cgroup",
       monotonicNanos,
       incarnation: `${hostPid}/${identity.startTime}`,
       details: { memoryOomKills, processes: typeof processes === "string" ? processes : processes.size, threads },
-      reasons: reader.reasons
+      reasons: { ...limits.reasons, ...reader.reasons }
     },
+    limits,
     processes
   }
 }
@@ -160,7 +186,7 @@ const readQuota = (reader: Reader, cpu: CgroupDirectory | undefined): number | u
 /** A limit of all memory or more is none. Asked once: it costs a read of /proc/meminfo. */
 const hostMemoryBytes = os.totalmem()
 
-const readMemory = (reader: Reader, memory: CgroupDirectory | undefined): MemoryReading | undefined => {
+const readMemory = (reader: Reader, memory: CgroupDirectory | undefined, limits: Limits): MemoryReading | undefined => {
   const usage = reader.text(memory, { 1: "memory.usage_in_bytes", 2: "memory.current" }, [])
   if (usage === undefined) return undefined
   const stat = reader.text(memory, { 1: "memory.stat", 2: "memory.stat" }, ["memoryBytes", "memoryPercentOfLimit"])
@@ -169,7 +195,7 @@ const readMemory = (reader: Reader, memory: CgroupDirectory | undefined): Memory
   const limit =
     memory?.version === 1
       ? optional(stat, (text) => Texts.field(text, "hierarchical_memory_limit"))
-      : optional(reader.text(memory, { 1: undefined, 2: "memory.max" }, []), Texts.number)
+      : limits.memoryBytes
   return {
     usageBytes: Texts.number(usage),
     inactiveFileBytes: optional(stat, (text) =>
@@ -180,11 +206,9 @@ const readMemory = (reader: Reader, memory: CgroupDirectory | undefined): Memory
   }
 }
 
-const readPids = (reader: Reader, pids: CgroupDirectory | undefined): ContainerStats["pids"] => {
+const readPids = (reader: Reader, pids: CgroupDirectory | undefined, limits: Limits): ContainerStats["pids"] => {
   const current = reader.text(pids, { 1: "pids.current", 2: "pids.current" }, ["pids"])
-  if (current === undefined) return undefined
-  const limit = reader.text(pids, { 1: "pids.max", 2: "pids.max" }, ["pidsLimit"])
-  return { current: Texts.number(current), limit: finite(optional(limit, Texts.number)) }
+  return current === undefined ? undefined : { current: Texts.number(current), limit: limits.pids }
 }
 
 const readNetwork = (reader: Reader, hostPid: number): ContainerStats["network"] =>
@@ -246,15 +270,16 @@ const collect = (files: HostFiles, paths: ReadonlyArray<string>, name: string): 
 /** Host pids of the container's live processes, and the number of their threads; the dead that were not reaped are in neither. */
 const readTasks = (
   files: HostFiles,
-  { memory, pids }: CgroupDirectories
+  { memory, pids }: CgroupDirectories,
+  tasks: number | undefined
 ): { readonly processes: ReadonlySet<number> | Absence; readonly threads: Measured } => {
   const directory = pids ?? memory
   if (directory === undefined) return { processes: "not-reported", threads: "not-reported" }
   const paths = nested(files, directory.path)
   if (typeof paths === "string") return { processes: paths, threads: paths }
+  const processes = collect(files, paths, "cgroup.procs")
+  // Every process has a thread and every thread is a task: as many tasks as processes leave no other number.
+  if (typeof processes !== "string" && processes.size === tasks) return { processes, threads: processes.size }
   const threads = collect(files, paths, directory.version === 1 ? "tasks" : "cgroup.threads")
-  return {
-    processes: collect(files, paths, "cgroup.procs"),
-    threads: typeof threads === "string" ? threads : threads.size
-  }
+  return { processes, threads: typeof threads === "string" ? threads : threads.size }
 }

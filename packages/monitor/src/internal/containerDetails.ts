@@ -86,7 +86,7 @@ export const readDetails = Effect.fnUntraced(function* (
   processes: ReadonlySet<number> | Absence,
   writableLayer: boolean
 ): Effect.fn.Return<Details> {
-  const text = files.read(`/proc/${located.hostPid}/mountinfo`)
+  const text = files.readAll(`/proc/${located.hostPid}/mountinfo`)
   const open = openFiles(files, processes)
   if (isUnreadable(text)) {
     const reason = refusal(text.code)

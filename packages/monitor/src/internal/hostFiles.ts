@@ -10,7 +10,10 @@ export interface Unreadable {
 }
 
 export interface HostFiles {
+  /** One of short lines (below 2 KiB each). */
   readonly read: (path: string) => string | Unreadable
+  /** One of any lines, at the cost of one more system call. */
+  readonly readAll: (path: string) => string | Unreadable
   /** `links` of a directory is 2 more than the directories in it, on file systems that count (cgroup, tmpfs, ext4). */
   readonly stat: (path: string) => { readonly size: number; readonly links: number } | Unreadable
   readonly list: (path: string) => { readonly names: ReadonlyArray<string> } | Unreadable
@@ -27,8 +30,11 @@ const codeOf = (error: unknown): Unreadable => ({
 
 const buffer = Buffer.allocUnsafe(64 * 1024)
 
-/** One open, one or more reads into a buffer that is kept, one close; half the cost of `readFileSync`. */
-const read = (path: string): string | Unreadable => {
+/**
+ * One open, one or more reads into a buffer that is kept, one close; half the cost of `readFileSync`. The kernel (seq_file) fills a page
+ * of 4 KiB unless the next line does not fit: a read of less than `endBytes` was the last where lines are short.
+ */
+const readFile = (path: string, endBytes: number): string | Unreadable => {
   try {
     const file = fs.openSync(path, "r")
     try {
@@ -36,8 +42,7 @@ const read = (path: string): string | Unreadable => {
       for (;;) {
         const length = fs.readSync(file, buffer, 0, buffer.length, null)
         text += buffer.toString("utf8", 0, length)
-        // A short read of such a file may come before its end, e.g. at a page; only an empty one ends it.
-        if (length === 0) return text
+        if (length < endBytes) return text
       }
     } finally {
       fs.closeSync(file)
@@ -57,7 +62,8 @@ const attempt = <A>(run: () => A): A | Unreadable => {
 
 /** This machine's. */
 export const hostFiles: HostFiles = {
-  read,
+  read: (path) => readFile(path, 2048),
+  readAll: (path) => readFile(path, 1),
   stat: (path) =>
     attempt(() => {
       const { nlink, size } = fs.statSync(path)
