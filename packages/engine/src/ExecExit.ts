@@ -48,10 +48,11 @@ export const awaitExecExit = (
       const waitedMillis = (yield* Clock.currentTimeMillis) - startedAt
       return { ...state, waitedMillis }
     })
-    const last = yield* Effect.repeat(once, {
-      until: (state) => state.exitCode !== undefined || state.waitedMillis >= limitMillis,
-      schedule
-    })
+    const isEnd = (state: { readonly exitCode: number | undefined; readonly waitedMillis: number }) =>
+      state.exitCode !== undefined || state.waitedMillis >= limitMillis
+    const first = yield* once
+    const later = Effect.andThen(Effect.sleep(firstDelay), Effect.repeat(once, { until: isEnd, schedule }))
+    const last = isEnd(first) ? first : yield* later
     if (last.exitCode !== undefined) return { exitCode: last.exitCode }
     return yield* new ExecExitUnknown({
       execId,

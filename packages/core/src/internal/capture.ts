@@ -1,6 +1,6 @@
 /** Keeps the first `limitBytes` of a stream of bytes; counts and digests all of them. */
 import type { OutputDigest } from "../SandboxEvent.ts"
-import { running } from "./digest.ts"
+import { running, type RunningDigest, sha256 } from "./digest.ts"
 
 export interface Capture {
   readonly add: (bytes: Uint8Array) => void
@@ -10,9 +10,14 @@ export interface Capture {
   readonly digest: () => OutputDigest
 }
 
+const decoder = new TextDecoder()
+/** Of no bytes. */
+const emptySha256 = sha256("")
+
 export const make = (limitBytes: number): Capture => {
   const kept: Array<Uint8Array> = []
-  const hash = running()
+  /** Most commands leave one channel silent. */
+  let hash: RunningDigest | undefined
   let keptBytes = 0
   let total = 0
   const bytes = () => {
@@ -26,6 +31,7 @@ export const make = (limitBytes: number): Capture => {
   }
   return {
     add: (chunk) => {
+      hash ??= running()
       hash.add(chunk)
       total += chunk.length
       const part = chunk.subarray(0, limitBytes - keptBytes)
@@ -35,8 +41,8 @@ export const make = (limitBytes: number): Capture => {
       keptBytes += part.length
     },
     bytes,
-    text: () => new TextDecoder().decode(bytes()),
+    text: () => (keptBytes === 0 ? "" : decoder.decode(bytes())),
     truncated: () => total > keptBytes,
-    digest: () => ({ bytes: total, sha256: hash.hex(), truncated: total > keptBytes })
+    digest: () => ({ bytes: total, sha256: hash?.hex() ?? emptySha256, truncated: total > keptBytes })
   }
 }

@@ -2,23 +2,25 @@
 import { awaitExecExit } from "@sbx/engine/ExecExit"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { CallError, ObjectNotFound } from "@sbx/engine/EngineError"
 import type { ExecExitUnknown } from "@sbx/engine/ExecExit"
+import type { AppendError } from "@sbx/journal/Journal"
 import { CommandFailed, type ExecError, ExecTimeout } from "../Exec.ts"
 import type { ExecOptions, ExecResult } from "../Sandbox.ts"
+import type { OutcomeEvent } from "../SandboxEvent.ts"
 import * as Capture from "./capture.ts"
 import {
+  begin,
   elapsedMillis,
-  failed,
-  lost,
+  failure,
+  loss,
   refusedByRuntime,
   type SandboxContext,
-  start,
   type StartedExec,
   timeoutMillisOf
 } from "./execStart.ts"
@@ -46,9 +48,10 @@ export const exec = Effect.fnUntraced(function* (
   const timeoutMillis = timeoutMillisOf(context, options)
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const started = yield* start(context, argv, options, { stdin: options.stdin !== undefined, timeoutMillis })
-      return yield* restore(within(context, { started, argv, captures, timeoutMillis }, options.stdin)).pipe(
-        Effect.onInterrupt(() => abandon(context, started, "interrupted"))
+      const started = yield* begin(context, argv, options, { stdin: options.stdin !== undefined, timeoutMillis })
+      const running: Running = { started, argv, captures, timeoutMillis, isOwed: true }
+      return yield* restore(within(context, running, options.stdin)).pipe(
+        Effect.onInterrupt(() => abandon(context, running, "interrupted"))
       )
     })
   ).pipe(Effect.scoped)
@@ -59,15 +62,58 @@ interface Running {
   readonly argv: ReadonlyArray<string>
   readonly captures: Captures
   readonly timeoutMillis: number
+  /** Whether its start is yet to be recorded. */
+  isOwed: boolean
 }
+
+/** A process that ends sooner is recorded once, its start with its end: that saves a durable write of three. */
+const recordStartAfterMillis = 100
+
+/** Records how it ended, and what is owed before. */
+const record = (context: SandboxContext, running: Running, outcome: OutcomeEvent): Effect.Effect<void, AppendError> =>
+  Effect.suspend(() => {
+    if (!running.isOwed) return context.recorder.report(outcome)
+    running.isOwed = false
+    return context.recorder.submitAll([report(running.started.startedEvent), report(outcome)]).pipe(
+      Effect.asVoid,
+      // As `report` does: its sandbox's life is over.
+      Effect.catchTag("LifecycleRejection", (rejection) => Effect.logDebug(rejection.message))
+    )
+  })
+
+const report = (outcome: OutcomeEvent) => ({ _tag: "Report", outcome }) as const
+
+type First = Exit.Exit<number, RunError | AppendError> | "timeout"
 
 /** To its end or its timeout, whichever is first. */
 const within = Effect.fnUntraced(function* (context: SandboxContext, running: Running, stdin: ExecOptions["stdin"]) {
-  const { started, captures, timeoutMillis } = running
-  const fiber = yield* Effect.forkScoped(run(context, started, captures, stdin))
-  const left = Math.max(0, timeoutMillis - (yield* elapsedMillis(started)))
-  const exit = yield* Effect.timeoutOption(Fiber.await(fiber), left)
-  return Option.isSome(exit) ? yield* finish(context, running, exit.value) : yield* expire(context, running, fiber)
+  const { started, captures } = running
+  const first = Deferred.makeUnsafe<First>()
+  const fiber = yield* Effect.forkScoped(run(context, started, captures, stdin), { startImmediately: true })
+  fiber.addObserver((exit) => void Deferred.doneUnsafe(first, Effect.succeed(exit)))
+  yield* Effect.forkScoped(watchClock(context, running, first), { startImmediately: true })
+  const came = yield* Deferred.await(first)
+  return came === "timeout" ? yield* expire(context, running, fiber) : yield* finish(context, running, came)
+})
+
+/** Records the start of what does not end at once, then waits for the timeout. */
+const watchClock = Effect.fnUntraced(function* (
+  context: SandboxContext,
+  running: Running,
+  first: Deferred.Deferred<First>
+) {
+  const { started, timeoutMillis } = running
+  const sleepUntil = (millis: number) =>
+    Effect.flatMap(elapsedMillis(started), (elapsed) => Effect.sleep(Math.max(0, millis - elapsed)))
+  if (timeoutMillis > recordStartAfterMillis) {
+    yield* sleepUntil(recordStartAfterMillis)
+    running.isOwed = false
+    const recorded = yield* Effect.exit(context.recorder.report(started.startedEvent))
+    // What cannot be recorded may not run.
+    if (Exit.isFailure(recorded)) return yield* Deferred.succeed(first, Exit.failCause(recorded.cause))
+  }
+  yield* sleepUntil(timeoutMillis)
+  return yield* Deferred.succeed(first, "timeout")
 })
 
 /** Feeds, drains, waits for the code. */
@@ -89,7 +135,8 @@ const run = (
   const drain = Stream.runForEach(connection.output, ({ channel, bytes }) =>
     Effect.sync(() => captures[channel].add(bytes))
   )
-  return Effect.raceFirst(Effect.andThen(feed, Effect.never), drain).pipe(
+  const both = stdin === undefined ? drain : Effect.raceFirst(Effect.andThen(feed, Effect.never), drain)
+  return both.pipe(
     Effect.andThen(awaitExecExit(context.engine, connection.execId, exitDeadline)),
     Effect.map(({ exitCode }) => exitCode)
   )
@@ -97,21 +144,22 @@ const run = (
 
 const finish = Effect.fnUntraced(function* (
   context: SandboxContext,
-  { started, argv, captures }: Running,
-  exit: Exit.Exit<number, RunError>
+  running: Running,
+  exit: Exit.Exit<number, RunError | AppendError>
 ): Effect.fn.Return<ExecResult, ExecError> {
+  const { started, argv, captures } = running
   if (Exit.isFailure(exit)) {
-    yield* abandon(context, started, Cause.pretty(exit.cause).split("\n")[0] ?? "failed")
+    yield* abandon(context, running, Cause.pretty(exit.cause).split("\n")[0] ?? "failed")
     return yield* Effect.failCause(exit.cause)
   }
   const exitCode = exit.value
   const refusal = refusedByRuntime(context, argv, exitCode, captures.stdout.text() || captures.stderr.text())
   if (refusal !== undefined) {
-    yield* failed(context, started.execKey, refusal.detail)
+    yield* record(context, running, yield* failure(started.execKey, refusal.detail))
     return yield* refusal
   }
   const durationMillis = yield* elapsedMillis(started)
-  yield* context.recorder.report({
+  yield* record(context, running, {
     _tag: "ExecExited",
     atMillis: yield* Clock.currentTimeMillis,
     execKey: started.execKey,
@@ -131,13 +179,14 @@ const finish = Effect.fnUntraced(function* (
 
 const expire = Effect.fnUntraced(function* (
   context: SandboxContext,
-  { started, argv, captures, timeoutMillis }: Running,
+  running: Running,
   fiber: Fiber.Fiber<number, RunError>
 ): Effect.fn.Return<never, ExecError> {
+  const { started, argv, captures, timeoutMillis } = running
   // Not interruptible: a process past its time must not be left because its caller lost interest.
   const { rung, detail } = yield* Effect.uninterruptible(tryKill(context, started))
   if (rung !== "pending-paused" && rung !== "not-killed") yield* Effect.timeoutOption(Fiber.await(fiber), drainDeadline)
-  yield* context.recorder.report({
+  yield* record(context, running, {
     _tag: "ExecTimedOut",
     atMillis: yield* Clock.currentTimeMillis,
     execKey: started.execKey,
@@ -160,11 +209,12 @@ const tryKill = (context: SandboxContext, started: StartedExec): Effect.Effect<P
   )
 
 /** Nobody waits for it any more: kill it and say that its code will not be known. */
-const abandon = (context: SandboxContext, started: StartedExec, reason: string): Effect.Effect<void> =>
-  kill(context.engine, started.target, "KILL").pipe(
+const abandon = (context: SandboxContext, running: Running, reason: string): Effect.Effect<void> =>
+  kill(context.engine, running.started.target, "KILL").pipe(
     Effect.map((rung) => `${reason}; killed: ${rung}`),
     Effect.catch((error) => Effect.succeed(`${reason}; not killed: ${error.message}`)),
-    Effect.flatMap((outcome) => lost(context, started.execKey, outcome)),
+    Effect.flatMap((outcome) => loss(running.started.execKey, outcome)),
+    Effect.flatMap((lost) => record(context, running, lost)),
     Effect.catch((error) => Effect.logWarning(error.message))
   )
 

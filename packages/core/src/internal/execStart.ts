@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import type { ExecDefaults } from "../Exec.ts"
 import { CommandNotFound, type ProcessError, SandboxNotRunning } from "../Exec.ts"
 import type { ExecOptions } from "../Sandbox.ts"
+import type { OutcomeEvent } from "../SandboxEvent.ts"
 import type { SandboxSpec } from "../SandboxSpec.ts"
 import { makeId } from "../SandboxId.ts"
 import { sha256 } from "./digest.ts"
@@ -34,6 +35,8 @@ type Place = Pick<ExecOptions, "env" | "cwd" | "user">
 
 export interface StartedExec {
   readonly execKey: string
+  /** That it started, to be recorded by whoever began it. */
+  readonly startedEvent: OutcomeEvent
   readonly connection: ExecConnection
   readonly target: KillTarget
   readonly startedNanos: bigint
@@ -89,16 +92,36 @@ const gateOf = <E>(intend: Effect.Effect<unknown, E>) => {
   return { gate, settle, isOpen: () => intent !== undefined && Exit.isSuccess(intent), openedNanos: () => openedNanos }
 }
 
+/** `begin`, and recorded. */
+export const start = Effect.fnUntraced(function* (
+  context: SandboxContext,
+  argv: ReadonlyArray<string>,
+  options: Place,
+  request: StartRequest
+): Effect.fn.Return<StartedExec, ProcessError, Scope.Scope> {
+  const started = yield* begin(context, argv, options, request)
+  yield* context.recorder.report(started.startedEvent).pipe(
+    // Whoever asked gets an error and no handle: nobody else could end it.
+    Effect.tapError(() => Effect.ignore(kill(context.engine, started.target, "KILL"), { log: "Warn" }))
+  )
+  return started
+}, Effect.uninterruptible)
+
+interface StartRequest {
+  readonly stdin: boolean
+  readonly timeoutMillis: number
+}
+
 /**
  * Not interruptible: a start given up half-way may still make a process, which nobody would know to kill. The intent is durable
  * before there is a process; in the meantime the engine prepares the exec, a record of its own that runs nothing. A timeout of zero
  * stands for "none" in the record.
  */
-export const start = Effect.fnUntraced(function* (
+export const begin = Effect.fnUntraced(function* (
   context: SandboxContext,
   argv: ReadonlyArray<string>,
   options: Place,
-  request: { readonly stdin: boolean; readonly timeoutMillis: number }
+  request: StartRequest
 ): Effect.fn.Return<StartedExec, ProcessError, Scope.Scope> {
   const execKey = yield* makeId("exe")
   const attempt = intend(context, execKey, argv, options, request.timeoutMillis)
@@ -132,11 +155,8 @@ export const start = Effect.fnUntraced(function* (
     user: options.user ?? context.user
   }
   const atMillis = yield* Clock.currentTimeMillis
-  yield* context.recorder.report({ _tag: "ExecStarted", atMillis, execKey, execId: connection.execId }).pipe(
-    // Whoever asked gets an error and no handle: nobody else could end it.
-    Effect.tapError(() => Effect.ignore(kill(context.engine, target, "KILL"), { log: "Warn" }))
-  )
-  return { execKey, connection, startedNanos, target }
+  const startedEvent: OutcomeEvent = { _tag: "ExecStarted", atMillis, execKey, execId: connection.execId }
+  return { execKey, startedEvent, connection, startedNanos, target }
 }, Effect.uninterruptible)
 
 const notRunning = (context: SandboxContext, state: string) =>
@@ -177,21 +197,21 @@ export const refusedByRuntime = (
   return new CommandNotFound({ sandboxId: context.id, command: argv[0] ?? "", reason, detail: text.trim() })
 }
 
+/** Nothing runs: why not. */
 export const failed = Effect.fnUntraced(function* (
   context: SandboxContext,
   execKey: string,
   reason: string
 ): Effect.fn.Return<void, AppendError> {
-  yield* context.recorder.report({ _tag: "ExecFailed", atMillis: yield* Clock.currentTimeMillis, execKey, reason })
+  yield* context.recorder.report(yield* failure(execKey, reason))
 })
 
-export const lost = Effect.fnUntraced(function* (
-  context: SandboxContext,
-  execKey: string,
-  reason: string
-): Effect.fn.Return<void, AppendError> {
-  yield* context.recorder.report({ _tag: "ExecLost", atMillis: yield* Clock.currentTimeMillis, execKey, reason })
-})
+export const failure = (execKey: string, reason: string): Effect.Effect<OutcomeEvent> =>
+  Effect.map(Clock.currentTimeMillis, (atMillis) => ({ _tag: "ExecFailed", atMillis, execKey, reason }))
+
+/** Its end will not be known: why not. */
+export const loss = (execKey: string, reason: string): Effect.Effect<OutcomeEvent> =>
+  Effect.map(Clock.currentTimeMillis, (atMillis) => ({ _tag: "ExecLost", atMillis, execKey, reason }))
 
 /** Milliseconds since the start, by the monotonic clock. */
 export const elapsedMillis = (started: StartedExec): Effect.Effect<number> =>

@@ -14,7 +14,7 @@ import * as Capture from "./capture.ts"
 import {
   elapsedMillis,
   failed,
-  lost,
+  loss,
   refusedByRuntime,
   type SandboxContext,
   start,
@@ -129,7 +129,6 @@ const end = Effect.fnUntraced(function* (context: SandboxContext, { started, exi
   )
   if (rung !== "pending-paused") yield* Effect.timeoutOption(Effect.exit(Deferred.await(exit)), drainDeadline)
   if (yield* Deferred.isDone(exit)) return
-  yield* Effect.ignore(lost(context, started.execKey, `its scope was closed; kill: ${rung ?? "failed"}`), {
-    log: "Warn"
-  })
+  const lost = yield* loss(started.execKey, `its scope was closed; kill: ${rung ?? "failed"}`)
+  yield* Effect.ignore(context.recorder.report(lost), { log: "Warn" })
 })

@@ -1,5 +1,6 @@
 /** Exec over a hijacked connection: full duplex with half-close. The engine offers no kill; a dropped connection ends nothing. */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import type { Duplex } from "node:stream"
 import type { ExecConnection, ExecSpec, ExecState } from "../../Engine.ts"
@@ -91,7 +92,9 @@ const start = Effect.fnUntraced(function* (connection: Connection, id: string, e
 const createGated = Effect.fnUntraced(function* (connection: Connection, id: string, spec: ExecSpec) {
   if (spec.gate === undefined) return yield* create(connection, id, spec)
   // The gate is awaited in any case: whoever asks must not go on while it is under way.
-  const [created, open] = yield* Effect.all([Effect.exit(create(connection, id, spec)), spec.gate], { concurrency: 2 })
+  const creating = yield* Effect.forkChild(create(connection, id, spec), { startImmediately: true })
+  const open = yield* spec.gate
+  const created = yield* Fiber.await(creating)
   return open ? yield* created : yield* withheld(id)
 })
 
