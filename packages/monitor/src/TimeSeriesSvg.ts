@@ -52,7 +52,7 @@ export const timeSeriesSvg = (series: TimeSeries): string => {
     `<style>${style}</style>`,
     `<text class="sbx-name" x="${plot.x}" y="14">${xmlText(title)}</text>`,
     `<rect class="sbx-plot" x="${plot.x}" y="${plot.y}" width="${plot.width}" height="${plot.height}"/>`,
-    ...marks.map((mark) => drawMark(mark, x, series)),
+    ...marks.map((mark, i) => drawMark(mark, i, x, series)),
     ...axes(series, top),
     ...segments(points).map((segment) => `<path class="sbx-line" d="${pathOf(thin(segment, x), x, y)}"/>`),
     "</svg>"
@@ -62,7 +62,7 @@ export const timeSeriesSvg = (series: TimeSeries): string => {
 /** Legible on light and dark grounds; the page may say more. */
 const style = [
   ".sbx-series{color-scheme:light dark;max-width:100%;height:auto;font:11px system-ui,sans-serif}",
-  ".sbx-series text{fill:#333}.sbx-series .sbx-name{font-weight:600}",
+  ".sbx-series text{fill:#333;fill-opacity:1;stroke:none}.sbx-series .sbx-name{font-weight:600}",
   ".sbx-plot{fill:none;stroke:#999;stroke-width:.5}",
   ".sbx-line{fill:none;stroke:#0b5cad;stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}",
   ".sbx-fault{fill:#b3261e;stroke:#b3261e}.sbx-alert{fill:#8a5a00;stroke:#8a5a00;stroke-dasharray:4 2}",
@@ -114,7 +114,13 @@ const describe = (
   return `${[span, ...figures, ...happened].join("; ")}.`
 }
 
-const drawMark = (mark: Mark, x: (atMillis: number) => number, { fromMillis, toMillis }: TimeSeries): string => {
+/** Labels take turns on three lines, so that those of neighbours can be read. */
+const drawMark = (
+  mark: Mark,
+  index: number,
+  x: (atMillis: number) => number,
+  { fromMillis, toMillis }: TimeSeries
+): string => {
   const left = x(Math.max(fromMillis, mark.atMillis))
   const right = x(Math.min(toMillis, endOf(mark)))
   const said = `<title>${xmlText(`${mark.kind}: ${mark.label}`)}</title>`
@@ -122,7 +128,10 @@ const drawMark = (mark: Mark, x: (atMillis: number) => number, { fromMillis, toM
     mark.untilMillis === undefined
       ? `<line x1="${fixed(left)}" x2="${fixed(left)}" y1="${plot.y}" y2="${plot.y + plot.height}"/>`
       : `<rect x="${fixed(left)}" y="${plot.y}" width="${fixed(right - left)}" height="${plot.height}"/>`
-  return `<g class="sbx-${mark.kind}">${said}${shape}</g>`
+  const atEnd = left > plot.x + plot.width / 2
+  const anchor = atEnd ? "end" : "start"
+  const name = `<text x="${fixed(left + (atEnd ? -3 : 3))}" y="${plot.y + 11 + (index % 3) * 12}" text-anchor="${anchor}">${xmlText(mark.label)}</text>`
+  return `<g class="sbx-${mark.kind}">${said}${shape}${name}</g>`
 }
 
 const axes = ({ format, fromMillis, toMillis }: TimeSeries, top: number): ReadonlyArray<string> => {

@@ -118,13 +118,14 @@ describe("timeSeriesSvg", () => {
       find(svg, "line", "").map(({ attributes }) => Number(attributes["x1"])),
       [x(5)]
     )
+    // Of each its title, for those who point at it, and its label.
     const groups = elements(svg).filter(({ name }) => name === "g")
     assert.deepStrictEqual(
       groups.map(({ attributes, text }) => [attributes["class"], text]),
       [
-        ["sbx-fault", "fault: CpuStress"],
-        ["sbx-alert", "alert: memory > 80 %"],
-        ["sbx-fault", "fault: late"]
+        ["sbx-fault", "fault: CpuStressCpuStress"],
+        ["sbx-alert", "alert: memory > 80 %memory > 80 %"],
+        ["sbx-fault", "fault: latelate"]
       ]
     )
   })
