@@ -108,6 +108,22 @@ describe("judging a series", () => {
     }).pipe(Effect.scoped, Effect.provide(world([{ ...memoryRule, for: "3 seconds" }])))
   )
 
+  it.effect("begins a pending time anew when the series that fed it ends and another takes over", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const first = yield* Scope.provide(feed(), scope)
+      const second = yield* feed()
+      yield* first(85, 85, 85)
+      assert.deepStrictEqual(yield* phases, ["pending"])
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(yield* phases, ["inactive"])
+      yield* second(85, 85, 85)
+      assert.deepStrictEqual(yield* told, [])
+      yield* second(85, 85)
+      assert.deepStrictEqual(yield* told, ["AlertFired 1"])
+    }).pipe(Effect.scoped, Effect.provide(world([{ ...memoryRule, for: "3 seconds" }])))
+  )
+
   it.effect("tries again with the next sample what the journal refused, and loses nothing", () => {
     let full = true
     const refused = { count: 0 }

@@ -1,6 +1,6 @@
 /**
- * Seeded curves of memory in MB over operations: flat with noise, saw-teeth as a collector leaves them, warm-ups that level off; and the
- * same with a leak. One seed, one curve.
+ * Seeded curves of memory in MB over operations: flat with noise, saw-teeth as a collector leaves them, warm-ups that level off, single
+ * steps, noise that wanders; and the same with a leak. One seed, one curve.
  */
 import type { LeakPoint } from "../src/LeakDetector.ts"
 
@@ -53,7 +53,26 @@ const warmUp: Shape = (random) => {
   return (operations) => 100 + height * (1 - Math.exp(-operations / constant)) + sigma * normal(random)
 }
 
-export const shapes = { flat, sawTooth, warmUp }
+/** Once 10 to 50 MB higher, at some time after the warm-up: a cache that was filled, not a leak. */
+const step: Shape = (random) => {
+  const height = between(random, 10, 50)
+  const at = total * between(random, 0.35, 0.95)
+  const sigma = between(random, 0.2, 3)
+  return (operations) => 100 + (operations > at ? height : 0) + sigma * normal(random)
+}
+
+/** Noise with a memory of 5 to 100 readings (AR(1)): wanders for long. */
+const wander: Shape = (random) => {
+  const sigma = between(random, 0.2, 2)
+  const memory = between(random, 0.8, 0.99)
+  let value = 0
+  return () => {
+    value = memory * value + sigma * normal(random)
+    return 100 + value
+  }
+}
+
+export const shapes = { flat, sawTooth, warmUp, step, wander }
 
 /** The curve of a seed, with a leak of so many MB per 1,000 operations on top. */
 export const curve = (shape: Shape, seed: number, leak = 0): ReadonlyArray<LeakPoint> => {
