@@ -104,7 +104,9 @@ describe("stats", () => {
       assert.include(stopped.stderr, "is not running")
     })
   )
+})
 
+describe("stats --watch", () => {
   live("watches several, says which stopped and which went, and goes on with the others until interrupted", () =>
     Effect.gen(function* () {
       const engine = yield* Engine
@@ -147,8 +149,10 @@ describe("stats", () => {
       assert.include(ended.stderr, "removed")
     })
   )
+})
 
-  live("draws on a terminal and gives it back at Ctrl-C", () =>
+describe("stats --watch on a terminal", () => {
+  live("draws, and gives it back at Ctrl-C", () =>
     Effect.gen(function* () {
       const web = yield* container("tty")
       const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))

@@ -40,8 +40,8 @@ const network = (direction: string): MetricName => ({
   attributes: { "network.io.direction": direction }
 })
 
-const disk = (direction: string): MetricName => ({
-  id: "container.disk.io",
+const disk = (id: string, direction: string): MetricName => ({
+  id,
   unit: "By",
   kind: "counter",
   help: "Bytes to and from block devices",
@@ -94,8 +94,8 @@ export const container: Names<ContainerMetric> = {
   networkTxBytes: network("transmit"),
   networkRxBytesPerSecond: "derived",
   networkTxBytesPerSecond: "derived",
-  blockReadBytes: disk("read"),
-  blockWriteBytes: disk("write"),
+  blockReadBytes: disk("container.disk.io", "read"),
+  blockWriteBytes: disk("container.disk.io", "write"),
   blockReadBytesPerSecond: "derived",
   blockWriteBytesPerSecond: "derived"
 }
@@ -120,12 +120,30 @@ export const host: Names<HostMetric> = {
   swapUsedBytes: bytes("sbx.host.swap.usage", "Swap in use"),
   diskTotalBytes: bytes("sbx.host.disk.limit", "Size of the watched file system"),
   diskUsedBytes: bytes("sbx.host.disk.usage", "Bytes in use on the watched file system"),
-  diskAvailableBytes: bytes("sbx.host.disk.available", "Bytes that may still be written to the watched file system")
+  diskAvailableBytes: bytes("sbx.host.disk.available", "Bytes that may still be written to the watched file system"),
+  diskReadBytes: disk("system.disk.io", "read"),
+  diskWriteBytes: disk("system.disk.io", "write"),
+  diskReadBytesPerSecond: "derived",
+  diskWriteBytesPerSecond: "derived"
 }
+
+const delay = (which: string, help: string): MetricName => ({
+  id: `nodejs.eventloop.delay.${which}`,
+  unit: "s",
+  kind: "gauge",
+  help,
+  scale: millis
+})
 
 export const runner: Names<RunnerMetric> = {
   cpuCores: cpu("sbx.runner.cpu.usage", "Cores in use by this process"),
-  memoryBytes: bytes("process.memory.usage", "Resident set of this process")
+  memoryBytes: bytes("process.memory.usage", "Resident set of this process"),
+  heapBytes: bytes("sbx.runner.heap.usage", "JavaScript heap in use by this process"),
+  heapTotalBytes: bytes("sbx.runner.heap.size", "JavaScript heap reserved by this process"),
+  externalBytes: bytes("sbx.runner.external.usage", "Memory of this process's objects outside the JavaScript heap"),
+  openFiles: number("process.open_file_descriptor.count", "{file_descriptor}", "Open file descriptors of this process"),
+  eventLoopDelayP99Millis: delay("p99", "Delay of the event loop that 99 of 100 turns did not exceed"),
+  eventLoopDelayMaxMillis: delay("max", "Longest delay of the event loop")
 }
 
 const tables: Readonly<Record<Sample<string>["subject"], Readonly<Record<string, MetricName | "derived">>>> = {

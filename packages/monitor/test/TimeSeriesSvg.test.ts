@@ -23,8 +23,10 @@ const series: TimeSeries = {
 interface DomElement {
   readonly nodeName: string
   readonly textContent: string | null
-  readonly attributes?: Iterable<{ readonly name: string; readonly value: string }>
+  readonly attributes: Iterable<{ readonly name: string; readonly value: string }>
 }
+
+const isElement = (node: object): node is DomElement => "attributes" in node
 
 interface Seen {
   readonly name: string
@@ -37,8 +39,8 @@ const elements = (svg: string): ReadonlyArray<Seen> => {
   const seen: Array<Seen> = []
   create(svg).each(
     ({ node }) => {
-      const { attributes, nodeName, textContent } = node as unknown as DomElement
-      if (attributes === undefined) return
+      if (!isElement(node)) return
+      const { attributes, nodeName, textContent } = node
       const named = Object.fromEntries([...attributes].map((one) => [one.name, one.value]))
       seen.push({ name: nodeName, attributes: named, text: textContent ?? "" })
     },

@@ -57,14 +57,21 @@ interface Generated {
   readonly toObject: (message: object, options: object) => unknown
 }
 
-// The generated declarations name the root only; what is below it is in the proto files.
-const { ExportMetricsServiceRequest: generated } = (
-  root as unknown as {
-    opentelemetry: {
-      proto: { collector: { metrics: { v1: { readonly ExportMetricsServiceRequest: Generated } } } }
-    }
-  }
-).opentelemetry.proto.collector.metrics.v1
+const within = (value: unknown, name: string): unknown => {
+  const inside: unknown = value !== null && value !== undefined ? Reflect.get(Object(value), name) : undefined
+  return inside
+}
+
+const isGenerated = (value: unknown): value is Generated =>
+  ["decode", "verify", "fromObject", "toObject"].every((name) => typeof within(value, name) === "function")
+
+/** The generated declarations name the root only; what is below it is as in the proto files. */
+const generated = ((): Generated => {
+  const path = "opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest"
+  const found = path.split(".").reduce(within, root)
+  if (!isGenerated(found)) throw new Error(`the generated code has no ${path}`)
+  return found
+})()
 
 /** Numbers of a request body, and the resource's attributes. */
 export const decode = (body: Uint8Array, contentType: string) => {
