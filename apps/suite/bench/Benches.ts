@@ -27,6 +27,7 @@ import { hundred } from "./cases/hundred.ts"
 import { journalAppend } from "./cases/journalAppend.ts"
 import { journalRead } from "./cases/journalRead.ts"
 import { memory } from "./cases/memory.ts"
+import { monitorHundred } from "./cases/monitorHundred.ts"
 import { poolAcquire } from "./cases/poolAcquire.ts"
 import { session } from "./cases/session.ts"
 import { BenchPlace } from "./internal/place.ts"
@@ -40,7 +41,8 @@ export const benchmarks: ReadonlyArray<Benchmark> = [
   hundred,
   journalAppend,
   journalRead,
-  memory
+  memory,
+  monitorHundred
 ]
 
 /** No benchmark has that name. */

@@ -4,10 +4,9 @@
  */
 import { Sandboxes } from "@sbx/core/Sandboxes"
 import * as Effect from "effect/Effect"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { Images } from "../../src/Images.ts"
-import { atMost, type Benchmark, BenchmarkFailed } from "../Benchmark.ts"
+import { atMost, type Benchmark } from "../Benchmark.ts"
+import { collector } from "../internal/collector.ts"
 import { failing } from "../internal/failing.ts"
 import { slope, summarise } from "../internal/figures.ts"
 import { succeed } from "./exec.ts"
@@ -20,15 +19,6 @@ const warmUp = 300
 const every = 50
 const atOnce = 4
 
-/** Node's collector, reached without a flag on the command line. */
-const collector = Effect.suspend(() => {
-  setFlagsFromString("--expose-gc")
-  const collect: unknown = runInNewContext("gc")
-  return typeof collect === "function"
-    ? Effect.succeed(() => void collect())
-    : Effect.fail(new BenchmarkFailed({ benchmark: name, detail: "this Node has no collector to call" }))
-})
-
 const operation = Effect.fnUntraced(function* (image: string) {
   const sandbox = yield* (yield* Sandboxes).make({ image })
   yield* succeed(name, (yield* sandbox.exec(["/bin/true"])).exitCode)
@@ -39,7 +29,7 @@ const operate = (image: string, count: number) =>
 
 const measure = Effect.fnUntraced(function* (count: number) {
   const image = yield* (yield* Images).reference("tiny")
-  const collect = yield* collector
+  const collect = yield* collector(name)
   const megabytes = Effect.sync(() => {
     collect()
     return process.memoryUsage.rss() / 1024 ** 2

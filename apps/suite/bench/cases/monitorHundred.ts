@@ -1,0 +1,215 @@
+/**
+ * What it costs to sample a hundred live sandboxes once a second, readings, rings and store together: cpu of this process, gaps, and
+ * memory after collection; against `docker stats` of the same hundred for the same time, with what either asks of the engine.
+ */
+import type { ContainerTarget } from "@sbx/core/Sandbox"
+import { Sandboxes } from "@sbx/core/Sandboxes"
+import { Engine } from "@sbx/engine/Engine"
+import { Monitor } from "@sbx/monitor/Monitor"
+import * as Monitors from "@sbx/monitor/Monitor"
+import { recordItem } from "@sbx/monitor/Recorder"
+import * as SampleFile from "@sbx/monitor/SampleFile"
+import { SampleStore } from "@sbx/monitor/SampleStore"
+import type { SeriesItem } from "@sbx/monitor/Series"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { Images } from "../../src/Images.ts"
+import { atMost, type Benchmark, BenchmarkFailed } from "../Benchmark.ts"
+import * as DockerStats from "../competitors/dockerStats.ts"
+import { collector } from "../internal/collector.ts"
+import { failing } from "../internal/failing.ts"
+import { summarise } from "../internal/figures.ts"
+import { BenchPlace } from "../internal/place.ts"
+import { cpuMillis, engineProcesses } from "../internal/processCpu.ts"
+
+const name = "monitor-hundred"
+const count = 100
+const seconds = 60
+const intervalMillis = 1000
+/** Long enough that the rings are full and the code is hot. */
+const warmUpSeconds = 12
+const idleSeconds = 5
+/** A full ring neither grows nor hides growth; the store has the rest. */
+const capacity = 10
+const cpuLimit = 5
+const growthLimitMb = 10
+
+/** When each container was sampled, by this process's monotonic clock, and what else came. */
+interface Arrivals {
+  readonly last: Map<string, number>
+  readonly sources: Map<string, number>
+  longestGapMillis: number
+  missed: number
+}
+
+const arrivals = (): Arrivals => ({ last: new Map(), sources: new Map(), longestGapMillis: 0, missed: 0 })
+
+const arrived = (seen: Arrivals, item: SeriesItem): void => {
+  if (item._tag !== "Sampled") {
+    seen.missed++
+    return
+  }
+  const { id, source = "unnamed" } = item.sample
+  const now = performance.now()
+  seen.longestGapMillis = Math.max(seen.longestGapMillis, now - (seen.last.get(id) ?? now))
+  seen.last.set(id, now)
+  seen.sources.set(source, (seen.sources.get(source) ?? 0) + 1)
+}
+
+/** The time since its last sample is a gap too. */
+const closeGaps = (seen: Arrivals): void => {
+  for (const at of seen.last.values()) seen.longestGapMillis = Math.max(seen.longestGapMillis, performance.now() - at)
+}
+
+/** Percent of one core over a time, in slices of a second, and over the whole. */
+const cpuOver = Effect.fnUntraced(function* (
+  read: () => number | undefined,
+  forSeconds: number,
+  engine: ReadonlyArray<number>
+) {
+  const take = () => ({ at: performance.now(), used: read(), engine: cpuMillis(engine) })
+  const percent = (used: number | undefined, before: number | undefined, millis: number) =>
+    used === undefined || before === undefined ? undefined : ((used - before) / millis) * 100
+  const first = take()
+  const slices: Array<number> = []
+  let last = first
+  for (let second = 0; second < forSeconds; second++) {
+    yield* Effect.sleep("1 second")
+    const now = take()
+    const slice = percent(now.used, last.used, now.at - last.at)
+    if (slice === undefined) return yield* new BenchmarkFailed({ benchmark: name, detail: "the process ended early" })
+    slices.push(slice)
+    last = now
+  }
+  const millis = last.at - first.at
+  return {
+    slices,
+    mean: percent(last.used, first.used, millis) ?? Number.NaN,
+    engine: engine.length === 0 ? undefined : percent(last.engine, first.engine, millis)
+  }
+})
+
+const ownCpuMillis = (): number => {
+  const { system, user } = process.cpuUsage()
+  return (system + user) / 1000
+}
+
+/** Samples all of them and keeps it, as a run would. */
+const sampling = Effect.fnUntraced(function* (
+  targets: ReadonlyArray<ContainerTarget>,
+  forSeconds: number,
+  engine: ReadonlyArray<number>
+) {
+  const monitor = yield* Monitor
+  const store = yield* SampleStore
+  let seen = arrivals()
+  const take = (item: SeriesItem) => {
+    arrived(seen, item)
+    return recordItem(item)
+  }
+  for (const target of targets) {
+    const series = yield* monitor.watch(target, { interval: intervalMillis, capacity })
+    yield* Effect.forkScoped(Stream.runForEach(series.items, take))
+  }
+  const collect = yield* collector(name)
+  const megabytes = Effect.sync(() => {
+    collect()
+    return process.memoryUsage.rss() / 1e6
+  })
+  yield* Effect.sleep(`${warmUpSeconds} seconds`)
+  const before = yield* megabytes
+  // Collecting stops everything for a while, and a gap of our own making is no gap of the sampler.
+  yield* Effect.sleep("2 seconds")
+  seen = arrivals()
+  const cpu = yield* cpuOver(ownCpuMillis, forSeconds, engine)
+  closeGaps(seen)
+  const measured = seen
+  const grownMb = (yield* megabytes) - before
+  return { cpu, grownMb, beforeMb: before, seen: measured, status: yield* store.status }
+})
+
+const competitor = Effect.fnUntraced(function* (
+  targets: ReadonlyArray<ContainerTarget>,
+  forSeconds: number,
+  engine: ReadonlyArray<number>
+) {
+  const { endpoint } = yield* Engine
+  const { pid } = yield* DockerStats.start(
+    name,
+    endpoint,
+    targets.map(({ containerId }) => containerId)
+  )
+  yield* Effect.sleep(`${warmUpSeconds} seconds`)
+  return yield* cpuOver(() => cpuMillis([pid]), forSeconds, engine)
+})
+
+const measure = Effect.fnUntraced(function* (forSeconds: number) {
+  const image = yield* (yield* Images).reference("tiny")
+  const { directory } = yield* BenchPlace
+  const engine = engineProcesses((yield* Engine).endpoint)
+  const sandboxes = yield* Sandboxes
+  const targets = yield* Effect.forEach(
+    Array.from({ length: count }),
+    () => Effect.map(sandboxes.make({ image }), ({ containerId, name }): ContainerTarget => ({ containerId, name })),
+    { concurrency: "unbounded" }
+  )
+  yield* Effect.sleep("2 seconds")
+  const idle = yield* cpuOver(ownCpuMillis, idleSeconds, engine)
+  // The package's own choice of source, whatever the monitor of the composition around this benchmark was built with and remembered.
+  const monitor = Layer.fresh(Monitors.layerEngine)
+  const services = Layer.merge(monitor, SampleFile.layer({ path: `${directory}/samples.sqlite` }))
+  const ours = yield* Effect.scoped(sampling(targets, forSeconds, engine)).pipe(Effect.provide(services))
+  const theirs = yield* Effect.scoped(competitor(targets, forSeconds, engine))
+  const { cpu, grownMb, seen } = ours
+  const enough = { n: cpu.slices.length, least: seconds }
+  return {
+    series: [
+      { of: "sbx", what: `cpu of this process, second by second`, unit: "%", figures: summarise(cpu.slices) },
+      { of: "docker stats", what: "cpu of its client alone", unit: "%", figures: summarise(theirs.slices) }
+    ],
+    targets: [
+      atMost("percent of one core", cpu.mean, cpuLimit, enough),
+      // A container that was never sampled has no gap to find.
+      atMost(
+        "longest gap in ms",
+        seen.last.size === count ? seen.longestGapMillis : Number.NaN,
+        2 * intervalMillis,
+        enough
+      ),
+      atMost("MB grown after collection", grownMb, growthLimitMb, enough)
+    ],
+    notes: notes({ idle, ours, theirs, engine, forSeconds })
+  }
+})
+
+type Cpu = Effect.Success<ReturnType<typeof cpuOver>>
+
+const notes = (found: {
+  readonly idle: Cpu
+  readonly ours: Effect.Success<ReturnType<typeof sampling>>
+  readonly theirs: Cpu
+  readonly engine: ReadonlyArray<number>
+  readonly forSeconds: number
+}): ReadonlyArray<string> => {
+  const { engine, forSeconds, idle, ours, theirs } = found
+  const percent = (value: number | undefined) => (value === undefined ? "unknown" : `${value.toFixed(1)} %`)
+  const { beforeMb, seen, status } = ours
+  const samples = [...seen.sources.values()].reduce((sum, one) => sum + one, 0)
+  return [
+    `${count} sandboxes at 1 Hz for ${forSeconds} s after ${warmUpSeconds} to warm up; ${samples} samples, ${seen.missed} missed`,
+    `source: ${[...seen.sources].map(([source, times]) => `${source} ${times}`).join(", ") || "none"}`,
+    `with the store: ${status.written} items written, ${status.dropped} given up, ${(status.bytes / 1e6).toFixed(1)} MB`,
+    `this process without sampling, the sandboxes alive: ${percent(idle.mean)}; resident before: ${beforeMb.toFixed(0)} MB`,
+    engine.length === 0
+      ? "cpu of the engine: its processes are not visible from here"
+      : `cpu of dockerd and containerd: ${percent(idle.engine)} idle, ${percent(ours.cpu.engine)} under sbx, ` +
+        `${percent(theirs.engine)} under docker stats`
+  ]
+}
+
+export const monitorHundred: Benchmark = {
+  name,
+  description: "100 sandboxes sampled at 1 Hz, against docker stats",
+  run: (options) => measure(options.rounds ?? seconds).pipe(failing(name))
+}
