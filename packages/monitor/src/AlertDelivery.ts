@@ -25,7 +25,7 @@ import { family, streamOf } from "./ResourceEvent.ts"
 export interface DeliveryOptions {
   /** Where a receiver begins that was never told anything: with the journal's first alert (default), or with the next one. */
   readonly from?: "start" | "now"
-  /** After this long an attempt counts as failed and is interrupted. Default 10 s. */
+  /** After this long an attempt is interrupted and counts as failed; one that cannot be interrupted holds its own receiver. Default 10 s. */
   readonly attemptTimeout?: Duration.Input
   /** Pause after the first failed attempt; doubles with each, ± jitter. Default 500 ms. */
   readonly firstPause?: Duration.Input

@@ -3,8 +3,9 @@
  * Errors name the origin only, since paths and queries of webhooks are often secret.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { HttpClient, HttpClientRequest } from "effect/http"
+import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import { toJson } from "./AlertNotice.ts"
 import type { AlertReceiver } from "./AlertReceiver.ts"
 
@@ -38,7 +39,10 @@ export const make = Effect.fnUntraced(function* (
   options: WebhookOptions
 ): Effect.fn.Return<AlertReceiver, InvalidWebhook, HttpClient.HttpClient> {
   const { headers = {}, name } = options
-  const client = yield* HttpClient.HttpClient
+  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
+  // A redirect would make a GET of the POST, and it would be taken for delivered. Clients other than fetch follow none by themselves.
+  const given = Option.getOrElse(yield* Effect.serviceOption(FetchHttpClient.RequestInit), () => ({}))
+  const init = { ...given, redirect: "manual" as const }
   const url = URL.canParse(options.url) ? new URL(options.url) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol)) return yield* new InvalidWebhook({ name })
   const refused = (detail: string) => Effect.fail(new WebhookRefused({ origin: url.origin, detail }))
@@ -50,7 +54,10 @@ export const make = Effect.fnUntraced(function* (
         HttpClientRequest.bodyJsonUnsafe(toJson(notice)),
         client.execute,
         Effect.catchTag("HttpClientError", (error) => refused(error.reason._tag)),
-        Effect.flatMap(({ status }) => (status >= 200 && status < 300 ? Effect.void : refused(`status ${status}`)))
+        Effect.flatMap(({ status }) => (status >= 200 && status < 300 ? Effect.void : refused(`status ${status}`))),
+        // The body is nobody's: with the scope the connection goes, however much is still to come.
+        Effect.scoped,
+        Effect.provideService(FetchHttpClient.RequestInit, init)
       )
   }
 })

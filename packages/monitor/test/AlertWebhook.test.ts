@@ -26,7 +26,11 @@ const server = (statuses: readonly [number, ...ReadonlyArray<number>]) =>
           request.on("data", (chunk: Buffer) => (body += chunk.toString()))
           request.on("end", () => {
             requests.push({ method: request.method, headers: request.headers, body })
-            response.writeHead(statuses[requests.length - 1] ?? statuses.at(-1) ?? 500).end()
+            const status = statuses[requests.length - 1] ?? statuses.at(-1) ?? 500
+            response.writeHead(status, { location: "/elsewhere" })
+            // 206 stands for a body that never ends.
+            if (status === 206) response.write("…")
+            else response.end()
           })
         })
         http.listen(0, "127.0.0.1", () => {
@@ -82,6 +86,19 @@ describe("a webhook", () => {
         assert.notInclude(String(error), "secret")
       }
       assert.include(String(refused), "status 503")
+    }).pipe(Effect.scoped, Effect.provide([world(), FetchHttpClient.layer]))
+  )
+
+  it.live("takes a redirect for a refusal, and the head of an endless answer for an answer", () =>
+    Effect.gen(function* () {
+      const { requests, url } = yield* server([302, 206])
+      const hook = yield* AlertWebhook.make({ name: "hook", url })
+      yield* Effect.flatMap(feed(), (give) => give(85))
+      const [notice] = yield* firstNotices(1)
+      assert.isDefined(notice)
+      assert.include(String(yield* Effect.flip(hook.deliver(notice))), "status 302")
+      yield* hook.deliver(notice)
+      assert.strictEqual(requests.length, 2)
     }).pipe(Effect.scoped, Effect.provide([world(), FetchHttpClient.layer]))
   )
 
