@@ -68,7 +68,8 @@ export interface ExecSession {
 
 /**
  * Starts the shell; the scope's end kills it with all that runs in it. Needs `sh`, and `env`, `dd`, `cat` for commands with an
- * environment or input; with `setsid` each command has a process group of its own. Running out of processes (`pids`) may end it.
+ * environment or input; with `setsid` each command has a process group of its own, and one process, the next
+ * command's, stands by between them. Running out of processes (`pids`) may end it.
  */
 export const open = Effect.fn("ExecSession.open")(function* (
   sandbox: Sandbox,
