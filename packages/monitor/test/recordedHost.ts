@@ -6,7 +6,7 @@ import type { ContainerInspect } from "@sbx/engine/Engine"
 import type { HostFiles } from "../src/internal/hostFiles.ts"
 import { target } from "./readings.ts"
 
-export const fullId = "c0ffee".padEnd(64, "0")
+const fullId = "c0ffee".padEnd(64, "0")
 export const hostPid = 8832
 
 const v1 = "/sys/fs/cgroup"
@@ -28,7 +28,7 @@ const netDev = [
 const overlay =
   "116 83 0:46 / / rw,relatime master:2 - overlay overlay rw,lowerdir=/data/l/A:/data/l/B,upperdir=/data/upper/diff,workdir=/data/upper/work"
 
-export const mountinfo = [
+const mountinfo = [
   overlay,
   "118 116 0:50 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755",
   "132 118 0:54 / /dev/shm rw,nosuid,nodev,noexec,relatime - tmpfs shm rw,size=65536k",

@@ -80,7 +80,7 @@ const readerOf = (files: HostFiles): Reader => {
 }
 
 /** The process of that pid, where it is the one that was found. */
-export const isAlive = (files: HostFiles, { hostPid, identity }: Located): boolean => {
+const isAlive = (files: HostFiles, { hostPid, identity }: Located): boolean => {
   const stat = files.read(`/proc/${hostPid}/stat`)
   return !isUnreadable(stat) && Texts.identity(stat)?.startTime === identity.startTime
 }

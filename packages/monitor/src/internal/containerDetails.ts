@@ -24,7 +24,7 @@ const mostProcesses = 4096
  * Since Linux 6.2 the size of `/proc/<pid>/fd` is the number of open files (proc_pid_fd(5)); before, it is 0 and the directory is
  * listed. A process that ended meanwhile has none.
  */
-export const openFiles = (files: HostFiles, processes: ReadonlySet<number> | Absence): Measured => {
+const openFiles = (files: HostFiles, processes: ReadonlySet<number> | Absence): Measured => {
   if (typeof processes === "string") return processes
   if (processes.size > mostProcesses) return "too-costly"
   let total = 0
@@ -53,7 +53,7 @@ const isBounded = ({ device, options, root, superOptions, target, type }: Mounte
   ((type === "tmpfs" && superOptions.some((option) => option.startsWith("size="))) || device.startsWith(loopMajor))
 
 /** Of every such file system once, however often it is mounted. Absent where there is none. */
-export const mountUse = (files: HostFiles, hostPid: number, mounts: ReadonlyArray<Mounted>) => {
+const mountUse = (files: HostFiles, hostPid: number, mounts: ReadonlyArray<Mounted>) => {
   const absent = (reason: Absence) => ({ mountUsedBytes: reason, mountLimitBytes: reason })
   const bounded = new Map(mounts.filter(isBounded).map((mount) => [mount.device, mount.target]))
   if (bounded.size === 0) return absent("no-limit")
@@ -73,7 +73,7 @@ export const mountUse = (files: HostFiles, hostPid: number, mounts: ReadonlyArra
  * The upper directory of the container's root, an overlay, as the parent of its first process sees it: the engine may live in a mount
  * namespace of its own. Absent with other storage drivers.
  */
-export const upperDirectory = ({ identity }: Located, mounts: ReadonlyArray<Mounted>): string | undefined => {
+const upperDirectory = ({ identity }: Located, mounts: ReadonlyArray<Mounted>): string | undefined => {
   const root = mounts.find(({ target, type }) => target === "/" && type === "overlay")
   const upper = root?.superOptions.find((option) => option.startsWith("upperdir="))?.slice("upperdir=".length)
   return upper === undefined || !upper.startsWith("/") ? undefined : `/proc/${identity.parent}/root${upper}`
