@@ -42,7 +42,7 @@ export interface RunFolder {
   /** Makes the folder last, and the one that `last` leads to. */
   readonly started: Effect.Effect<void, RunStoreUnavailable>
   readonly write: (
-    file: "report.json" | "junit.xml" | "summary.md",
+    file: "report.json" | "junit.xml" | "summary.md" | "report.html",
     text: string
   ) => Effect.Effect<void, RunStoreUnavailable>
 }

@@ -27,6 +27,7 @@ import { report as reportStep } from "./internal/stepProgress.ts"
 import { Progress } from "./Progress.ts"
 import * as Recovery from "./Recovery.ts"
 import * as Reports from "./reporting/Reports.ts"
+import * as Timeline from "./reporting/Timeline.ts"
 import type { RunFolder } from "./RunStore.ts"
 
 export interface SuiteRunOptions {
@@ -55,11 +56,12 @@ export const execute = Effect.fn("SuiteRun.execute")(function* (folder: RunFolde
   const missing = yield* missingCapabilities({ ...options, labels })
   yield* progress.status("")
   yield* folder.started
+  const timeline = yield* Timeline.open(folder)
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const exit = yield* Effect.exit(restore(Effect.scoped(runScenarios(folder, options, missing))))
+      const exit = yield* Effect.exit(restore(Effect.scoped(runScenarios(folder, options, missing, timeline))))
       const report = Exit.isSuccess(exit) && !options.bail ? exit.value : yield* recorded(folder.runId)
-      const written = yield* Effect.exit(Reports.write(folder, report))
+      const written = yield* Effect.exit(Effect.flatMap(timeline.read, (read) => Reports.write(folder, report, read)))
       yield* progress.status("")
       yield* options.onReport(report)
       yield* written
@@ -131,13 +133,15 @@ export const missingCapabilities = Effect.fnUntraced(function* ({
 const runScenarios = Effect.fnUntraced(function* (
   folder: RunFolder,
   options: SuiteRunOptions,
-  missing: (need: string) => string | undefined
+  missing: (need: string) => string | undefined,
+  timeline: Effect.Success<ReturnType<typeof Timeline.open>>
 ) {
   const { kind } = yield* Located
   const engine = yield* Engine
   const { maxConcurrentSandboxes } = yield* Environment
   const bad = yield* Deferred.make<void>()
   yield* Effect.forkScoped(Recovery.keep({ directory: options.directory, own: yield* Journal }))
+  yield* Effect.forkScoped(timeline.sample)
   const watcher = yield* Effect.forkScoped(watch(folder.runId, options, bad))
   const running = ScenarioRunner.run(options.scenarios, {
     runId: folder.runId,

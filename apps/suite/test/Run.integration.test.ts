@@ -58,6 +58,10 @@ describe("a run", () => {
     assert.deepStrictEqual(report.scenarios[0]?.evidence, { said: "hello\n" })
     assert.include(lastOf(cwd, "junit.xml"), 'tests="1" failures="0" errors="0"')
     assert.match(lastOf(cwd, "summary.md"), /^# pass: 1 scenario: 1 passed/)
+    // Sampled from its start: one picture at the least, of this sandbox.
+    const page = lastOf(cwd, "report.html")
+    assert.match(page, /<h3>sbx_\w+<\/h3>/)
+    assert.match(page, /<title id="series-\w+-memoryBytes-title">/)
     assert.isFalse(existsSync(path.join(cwd, ".sbx/runs", said.runId, "probe")))
     assert.deepStrictEqual(await objectsOf(said.runId), [])
     await replays(cwd)

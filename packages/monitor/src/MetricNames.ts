@@ -142,8 +142,8 @@ export const runner: Names<RunnerMetric> = {
   heapTotalBytes: bytes("sbx.runner.heap.size", "JavaScript heap reserved by this process"),
   externalBytes: bytes("sbx.runner.external.usage", "Memory of this process's objects outside the JavaScript heap"),
   openFiles: number("process.open_file_descriptor.count", "{file_descriptor}", "Open file descriptors of this process"),
-  eventLoopDelayP99Millis: delay("p99", "Delay of the event loop that 99 of 100 turns did not exceed"),
-  eventLoopDelayMaxMillis: delay("max", "Longest delay of the event loop")
+  eventLoopDelayP99Millis: delay("p99", "How late timers fired: 99 of 100 were no later"),
+  eventLoopDelayMaxMillis: delay("max", "How late the latest timer fired")
 }
 
 const tables: Readonly<Record<Sample<string>["subject"], Readonly<Record<string, MetricName | "derived">>>> = {

@@ -22,7 +22,7 @@ const worstFirst = (scenarios: ReadonlyArray<ScenarioReport>): ReadonlyArray<Sce
 const word = ({ status, verdict }: ScenarioReport): keyof typeof badness =>
   status === "skipped" ? "skip" : verdict._tag
 
-const duration = (millis: number): string =>
+export const duration = (millis: number): string =>
   millis < 1000 ? `${Math.round(millis)} ms` : `${(millis / 1000).toFixed(millis < 10_000 ? 2 : 1)} s`
 
 const cut = (text: string, width: number): string => {
