@@ -6,7 +6,7 @@ import { Sandboxes } from "@sbx/core/Sandboxes"
 import * as Effect from "effect/Effect"
 import { Images } from "../../src/Images.ts"
 import { atMost, type Benchmark } from "../Benchmark.ts"
-import { collector } from "../internal/collector.ts"
+import { collector, fillYoungGeneration } from "../internal/collector.ts"
 import { failing } from "../internal/failing.ts"
 import { slope, summarise } from "../internal/figures.ts"
 import { succeed } from "./exec.ts"
@@ -15,7 +15,7 @@ const name = "memory"
 /** Megabytes per 1,000 operations. */
 const limit = 10
 const operations = 1000
-const warmUp = 300
+const warmUp = 600
 const every = 50
 const atOnce = 4
 
@@ -34,6 +34,7 @@ const measure = Effect.fnUntraced(function* (count: number) {
     collect()
     return process.memoryUsage.rss() / 1024 ** 2
   })
+  yield* fillYoungGeneration
   yield* operate(image, warmUp)
   const readings: Array<readonly [number, number]> = [[0, yield* megabytes]]
   const step = Math.min(every, count)
@@ -53,7 +54,7 @@ const measure = Effect.fnUntraced(function* (count: number) {
     ],
     targets: [atMost("MB grown per 1,000 operations", growth, limit, { n: count, least: operations })],
     notes: [
-      `${count} operations after ${warmUp} to warm up, ${atOnce} at once, read every ${step}`,
+      `${count} operations after ${warmUp} to warm up and a full young generation of V8's, ${atOnce} at once, read every ${step}`,
       `readings in MB: ${readings.map(([, mb]) => mb.toFixed(1)).join(" ")}`
     ]
   }
