@@ -127,7 +127,7 @@ export const follow = <E, R>(items: Stream.Stream<SeriesItem, E, R>): Effect.Eff
     )
   )
 
-/** Samples the host or the runner again and again, one window after the other; e.g. `every(host.sample())`. */
+/** Samples the host or the runner again and again, one window after the other; e.g. `every(host.sample())`. Ends with the first that fails. */
 export const every = <A extends AnySample, E, R>(
   sample: Effect.Effect<A, E, R>
 ): Effect.Effect<never, E, R | SampleMetrics> =>

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { HttpClient } from "effect/http"
@@ -11,7 +12,7 @@ import { HostMetric } from "../src/HostSampler.ts"
 import * as MetricNames from "../src/MetricNames.ts"
 import * as Prometheus from "../src/Prometheus.ts"
 import { RunnerMetric } from "../src/RunnerSampler.ts"
-import { type AnySample, follow, layerWith, SampleMetrics } from "../src/SampleMetrics.ts"
+import { type AnySample, every, follow, layerWith, SampleMetrics } from "../src/SampleMetrics.ts"
 import { loopbackServer } from "./loopbackServer.ts"
 import { readingAt, target } from "./readings.ts"
 
@@ -161,6 +162,25 @@ describe("what a scrape sees", () => {
       yield* TestClock.adjust("21 seconds")
       assert.strictEqual(registry.size, 0)
     }).pipe(Effect.provide(layerWith({ staleAfter: "10 seconds" })))
+  )
+
+  it.effect("has the host as often as it is sampled, until a reading fails", () =>
+    Effect.gen(function* () {
+      let count = 0
+      const host = Effect.suspend(() =>
+        ++count > 2 ? Effect.fail("unreadable") : Effect.succeed({ ...full("host", []), values: { load1: count } })
+      )
+      const fiber = yield* Effect.forkChild(Effect.flip(every(Effect.andThen(Effect.sleep("1 second"), host))))
+      for (const load of [1, 2]) {
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(
+          one(yield* Prometheus.format, "sbx_host_load_average_1m").map(({ labels, value }) => [labels, value]),
+          [[{ host_name: "name" }, load]]
+        )
+      }
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(fiber), "unreadable")
+    }).pipe(Effect.provide(layerWith({})))
   )
 
   it.effect("refuses to call everything stale", () =>
