@@ -21,7 +21,7 @@ import { InvalidQuery, InvalidRetention, SampleStore, SampleStoreUnavailable } f
 export interface Retention {
   /** Since it was written, by this host's clock. Default 7 days. */
   readonly maxAge?: Duration.Input
-  /** Of the file and its write-ahead log together; at least 1,000,000. A sample takes about 300. Default 256,000,000. */
+  /** Of the file and its write-ahead log together; at least 1,000,000. A container's sample takes about 500. Default 256,000,000. */
   readonly maxBytes?: number
   /** Between two writes: what a killed process loses at most. Default 1 second. */
   readonly flushEvery?: Duration.Input
