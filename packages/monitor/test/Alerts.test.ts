@@ -1,12 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Journal } from "@sbx/journal/Journal"
+import * as Sqlite from "@sbx/journal/Sqlite"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import * as AlertDelivery from "../src/AlertDelivery.ts"
+import type { AlertNotice } from "../src/AlertNotice.ts"
+import { callback } from "../src/AlertReceiver.ts"
 import * as Alerts from "../src/Alerts.ts"
 import { ContainerSource, TargetGone } from "../src/ContainerSource.ts"
 import * as Monitors from "../src/Monitor.ts"
@@ -186,6 +194,45 @@ describe("a process that starts later", () => {
       }).pipe(Effect.scoped, Effect.provide(alerts()))
     }).pipe(Effect.provide(Layer.provideMerge(Monitors.layer, Layer.mergeAll(gone, base))))
   })
+})
+
+describe("a journal in a file", () => {
+  it.live("keeps the episode, the acknowledgement and what a receiver has taken, over closing and opening", () =>
+    Effect.gen(function* () {
+      const directory = yield* Effect.acquireRelease(
+        Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "sbx-alerts-"))),
+        (made) => Effect.sync(() => fs.rmSync(made, { recursive: true }))
+      )
+      /** One process's life: opens the file, judges the values, waits for so many notices, and closes it. */
+      const life = (values: ReadonlyArray<number>, count: number, acknowledges: boolean) =>
+        Effect.gen(function* () {
+          const box = yield* Queue.unbounded<AlertNotice>()
+          yield* AlertDelivery.start([callback("box", (notice) => Queue.offer(box, notice))])
+          const give = yield* feed()
+          yield* give(...values)
+          if (acknowledges) yield* (yield* Alerts.Alerts).acknowledge(key, { by: "op" })
+          const taken = yield* Queue.takeN(box, count)
+          // The checkpoint is written after the notice was taken.
+          const journal = yield* Journal
+          const last = taken.at(-1)?.position
+          yield* AlertDelivery.checkpointOf(journal, "box").pipe(
+            Effect.tap(() => Effect.sleep("1 millis")),
+            Effect.repeat({ until: (position) => position === last })
+          )
+          return taken.map(({ event }) => `${event._tag} ${event.episode}`)
+        }).pipe(
+          Effect.scoped,
+          Effect.provide(
+            Layer.provideMerge(
+              alerts(),
+              Layer.mergeAll(Monitors.layerDisabled, Sqlite.layer({ path: path.join(directory, "journal.sqlite") }))
+            )
+          )
+        )
+      assert.deepStrictEqual(yield* life([85], 2, true), ["AlertFired 1", "AlertAcknowledged 1"])
+      assert.deepStrictEqual(yield* life([90, 10, 85], 2, false), ["AlertResolved 1", "AlertFired 2"])
+    }).pipe(Effect.scoped)
+  )
 })
 
 describe("acknowledge", () => {
