@@ -45,6 +45,9 @@ describe("the command line", () => {
     ["a missing argument", ["images", "dockerfile"], /name/],
     ["a bad number", ["run", "--max-concurrent", "many"], /--max-concurrent: it is "many", expected a whole number/],
     ["a bad duration", ["run", "--timeout", "soon"], /--timeout: it is "soon", expected a duration/],
+    ["a bad interval", ["stats", "web", "--interval", "soon"], /--interval: it is "soon", expected a duration/],
+    ["two formats at once", ["stats", "web", "--json", "--csv"], /JSON and CSV at once\.\nGive --json or --csv/],
+    ["stats of nothing", ["stats"], /container/],
     ["a file that is not there", ["run", "./none.scenario.ts"], /none\.scenario\.ts: there is no such file/]
   ]
   for (const [what, args, said] of refused) {

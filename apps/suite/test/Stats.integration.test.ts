@@ -93,15 +93,19 @@ describe("stats", () => {
 
   live("refuses an unknown container with the nearest name, and says that one does not run", () =>
     Effect.gen(function* () {
-      const web = yield* container("near")
+      const [web, other] = yield* Effect.all([container("near"), container("beside")])
       const unknown = yield* stats(`${web.name}x`)
       assert.deepStrictEqual([unknown.code, unknown.stdout], [2, ""])
       assert.include(unknown.stderr, `Could not find the container "${web.name}x"`)
       assert.include(unknown.stderr, web.name)
       yield* (yield* Engine).killContainer(web.id, "KILL")
-      const stopped = yield* stats(web.name)
+      const [stopped, beside] = yield* Effect.all([stats(web.name), stats(web.name, other.name, "--json")], {
+        concurrency: "unbounded"
+      })
       assert.deepStrictEqual([stopped.code, stopped.stdout], [3, ""])
       assert.include(stopped.stderr, "is not running")
+      assert.deepStrictEqual([beside.code, decode(beside.stdout).id], [3, other.id])
+      assert.include(beside.stderr, `${web.name} (${web.id.slice(0, 12)}): Could not sample`)
     })
   )
 })
