@@ -5,6 +5,7 @@ import { ObjectNotFound } from "@sbx/engine/EngineError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
+import * as os from "node:os"
 import type { CgroupOptions } from "../src/CgroupSource.ts"
 import * as CgroupSource from "../src/CgroupSource.ts"
 import { derive } from "../src/ContainerSampler.ts"
@@ -113,6 +114,15 @@ describe("CgroupSource", () => {
         for (const metric of ["cpuLimitCores", "memoryLimitBytes", "pidsLimit"] as const)
           assert.strictEqual(absent[metric], "no-limit")
       }
+    })
+  )
+
+  it.effect("calls a limit of all of the machine's memory none", () =>
+    Effect.gen(function* () {
+      const host = recorded(recordedV2())
+      host.texts.set(v2File("memory.max"), `${os.totalmem()}\n`)
+      const { read } = yield* reader(host)
+      assert.strictEqual(derive(target, undefined, yield* read(target)).absent.memoryLimitBytes, "no-limit")
     })
   )
 
@@ -260,6 +270,8 @@ describe("CgroupSource, of a container that it cannot read", () => {
       const host = recorded(recordedV1())
       host.texts.delete(`/proc/${hostPid}/stat`)
       assert.strictEqual((yield* failure(host, [inspected(), stopped]))._tag, "TargetNotRunning")
+      // Restarted meanwhile: the next reading will find it.
+      assert.strictEqual((yield* failure(host, [inspected(), inspected({ hostPid: 9000 })]))._tag, "TargetNotRunning")
       host.texts.set(`/proc/${hostPid}/stat`, statOf(hostPid, 1, "Z"))
       assert.strictEqual((yield* failure(host, [inspected(), stopped]))._tag, "TargetNotRunning")
     })

@@ -38,6 +38,7 @@ const mountinfo = [
   "136 116 7:4 / /sealed ro,relatime - ext4 /dev/loop4 ro",
   "137 116 254:0 /data/hosts /etc/hosts rw,relatime - ext4 /dev/vda rw",
   "138 116 254:0 / /host rw,relatime - ext4 /dev/vda rw",
+  "139 116 0:24 /part /run/part rw,nosuid - tmpfs tmpfs rw,size=800000k",
   "91 120 0:57 / /sys/firmware ro,relatime - tmpfs tmpfs ro",
   ""
 ].join("\n")
