@@ -7,17 +7,18 @@ import { SampleStore } from "./SampleStore.ts"
 import type { SeriesItem } from "./Series.ts"
 
 /** Records one item. What was missed has no time of its own and gets this process's. */
-export const recordItem = Effect.fnUntraced(function* (item: SeriesItem): Effect.fn.Return<void, never, SampleStore> {
-  const store = yield* SampleStore
-  yield* store.record(stored(item, yield* Clock.currentTimeMillis))
-})
+export const recordItem = (item: SeriesItem): Effect.Effect<void, never, SampleStore> =>
+  Effect.flatMap(SampleStore, (store) =>
+    item._tag === "Sampled"
+      ? store.record({ _tag: "Sampled", sample: item.sample })
+      : Effect.flatMap(Clock.currentTimeMillis, (now) => store.record(missed(item, now)))
+  )
 
 /** Records a stream of items until it ends: fork it beside the work, in the same scope as the series. */
 export const record = <E, R>(items: Stream.Stream<SeriesItem, E, R>): Effect.Effect<void, E, R | SampleStore> =>
   Stream.runForEach(items, recordItem)
 
-const stored = (item: SeriesItem, nowMillis: number): StoredItem => {
-  if (item._tag === "Sampled") return { _tag: "Sampled", sample: item.sample }
+const missed = (item: Exclude<SeriesItem, { readonly _tag: "Sampled" }>, atMillis: number): StoredItem => {
   const { containerId: id, name } = item.target
-  return { _tag: "Missed", subject: "container", id, name, atMillis: nowMillis, reason: item.error._tag }
+  return { _tag: "Missed", subject: "container", id, name, atMillis, reason: item.error._tag }
 }
