@@ -6,7 +6,12 @@ import { defineConfig } from "vitest/config"
 import type { TestProjectInlineConfiguration } from "vitest/config"
 import { shared } from "../../vitest.shared.ts"
 
-const alone = ["test/Kill.integration.test.ts", "test/Reap.integration.test.ts", "test/scenarios.integration.test.ts"]
+const alone = [
+  "test/Kill.integration.test.ts",
+  "test/MonitorLies.integration.test.ts",
+  "test/Reap.integration.test.ts",
+  "test/scenarios.integration.test.ts"
+]
 
 const projects = (shared.test?.projects ?? []).flatMap((project): Array<TestProjectInlineConfiguration> => {
   if (typeof project !== "object" || !("test" in project)) throw new Error("the shared projects are inline objects")

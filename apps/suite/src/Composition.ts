@@ -22,7 +22,6 @@ import * as ImageRecipe from "@sbx/engine/ImageRecipe"
 import * as Located from "@sbx/engine/Located"
 import * as PrivateEngine from "@sbx/engine/PrivateEngine"
 import type { Journal } from "@sbx/journal/Journal"
-import * as EngineSource from "@sbx/monitor/EngineSource"
 import * as HostSampler from "@sbx/monitor/HostSampler"
 import * as Monitor from "@sbx/monitor/Monitor"
 import * as RunnerSampler from "@sbx/monitor/RunnerSampler"
@@ -84,9 +83,7 @@ export const engine = (options: EngineOptions) =>
   ).pipe(Layer.provideMerge(engines))
 
 const monitor = Layer.unwrap(
-  Effect.map(Environment, ({ enableMetrics }) =>
-    enableMetrics ? Monitor.layer.pipe(Layer.provide(EngineSource.layer)) : Monitor.layerDisabled
-  )
+  Effect.map(Environment, ({ enableMetrics }) => (enableMetrics ? Monitor.layerEngine : Monitor.layerDisabled))
 )
 
 /** The recipe whose image chaos works from; a scenario of another category that injects faults names it in its `images`. */
