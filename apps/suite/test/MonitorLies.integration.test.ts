@@ -6,6 +6,7 @@ import * as path from "node:path"
 import { afterAll, assert, describe, layer } from "@effect/vitest"
 import * as Environment from "@sbx/core/Environment"
 import * as MachineLock from "@sbx/core/MachineLock"
+import type { RunReport } from "@sbx/core/RunReport"
 import * as ScenarioRunner from "@sbx/core/ScenarioRunner"
 import * as Memory from "@sbx/journal/Memory"
 import * as Effect from "effect/Effect"
@@ -33,15 +34,15 @@ const held = Layer.effectDiscard(Effect.flatMap(MachineLock.MachineLock, (lock) 
   Layer.provideMerge(services)
 )
 
-/** What each lie makes of each scenario: the verdict and what its reason names. */
+/** What each lie makes of each scenario: the verdict, and what one of its reasons names. */
 const expected: Record<LyingSource.Lie, Readonly<Record<string, readonly ["fail" | "unknown", RegExp]>>> = {
   frozen: {
-    "monitor/attribution": ["fail", /A's cores are the kernel's|uses A's quota/],
+    "monitor/attribution": ["fail", /A's cores are the kernel's/],
     "monitor/noisy-neighbour": ["fail", /A's cores/],
     "monitor/snapshot-compare": ["fail", /the growth is what was kept/],
     "monitor/alert-lifecycle": ["fail", /as the kernel tells it/],
-    "monitor/leak-detection": ["fail", /planted leak of memoryBytes|not noticed/],
-    "monitor/stabilization": ["fail", /not rest|taken for stable/]
+    "monitor/leak-detection": ["fail", /not noticed/],
+    "monitor/stabilization": ["fail", /taken for stable/]
   },
   mute: {
     "monitor/attribution": ["unknown", /cpuCores/],
@@ -53,7 +54,7 @@ const expected: Record<LyingSource.Lie, Readonly<Record<string, readonly ["fail"
   },
   crossed: {
     "monitor/attribution": ["fail", /B stays below/],
-    "monitor/noisy-neighbour": ["fail", /B's/]
+    "monitor/noisy-neighbour": ["fail", /B's memory moves/]
   },
   creeping: { "monitor/leak-detection": ["fail", /memoryBytes/] }
 }
@@ -62,6 +63,12 @@ const cases = Object.entries(expected).flatMap(([lie, scenarios]) =>
   Object.entries(scenarios).map(([name, [tag, reason]]) => ({ lie, name, tag, reason }))
 )
 const isLie = (lie: string): lie is LyingSource.Lie => lie in expected
+
+/** Of the verdict and of all findings: which comes first is up to how busy the machine is. */
+const reasonsOf = ({ scenarios, verdict }: RunReport): string =>
+  [verdict, ...scenarios.flatMap(({ findings }) => findings.map((finding) => finding.verdict))]
+    .map((one) => (one._tag === "pass" ? "" : one.reason))
+    .join("\n")
 
 layer(held, { excludeTestServices: true, timeout: "120 seconds" })("a monitor that lies", (it) => {
   describe("side by side", { concurrent: true }, () => {
@@ -79,7 +86,7 @@ layer(held, { excludeTestServices: true, timeout: "120 seconds" })("a monitor th
           }).pipe(Effect.provide([LyingSource.monitor(lie), MachineLock.layerMemory]))
           const { verdict } = report
           assert.strictEqual(verdict._tag, tag, JSON.stringify(verdict))
-          assert.match(verdict._tag === "pass" ? "" : verdict.reason, reason)
+          assert.match(reasonsOf(report), reason)
         })
       )
     }

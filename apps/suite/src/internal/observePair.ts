@@ -39,7 +39,7 @@ export const observe = Effect.fnUntraced(function* (a: Sandbox, b: Sandbox, wind
 })
 
 /** Of the 20 and more periods of 100 ms in 2 seconds; a loop that has its quota is held back in nearly all. */
-const leastThrottled = 10
+const leastThrottled = 18
 
 /**
  * Whether a busy loop got what it may have, by the kernel. Where it did not and its quota was not the reason, the host had no cpu to
