@@ -38,7 +38,7 @@ const held = Layer.effectDiscard(Effect.flatMap(MachineLock.MachineLock, (lock) 
 const expected: Record<LyingSource.Lie, Readonly<Record<string, readonly ["fail" | "unknown", RegExp]>>> = {
   frozen: {
     "monitor/attribution": ["fail", /A's cores are the kernel's/],
-    "monitor/noisy-neighbour": ["fail", /A's cores/],
+    "monitor/noisy-neighbour": ["fail", /A's memory grows/],
     "monitor/snapshot-compare": ["fail", /the growth is what was kept/],
     "monitor/alert-lifecycle": ["fail", /as the kernel tells it/],
     "monitor/leak-detection": ["fail", /not noticed/],
@@ -56,7 +56,8 @@ const expected: Record<LyingSource.Lie, Readonly<Record<string, readonly ["fail"
     "monitor/attribution": ["fail", /B stays below/],
     "monitor/noisy-neighbour": ["fail", /B's memory moves/]
   },
-  creeping: { "monitor/leak-detection": ["fail", /memoryBytes/] }
+  creeping: { "monitor/leak-detection": ["fail", /memoryBytes/] },
+  blinking: { "monitor/alert-lifecycle": ["fail", /AlertResolved|AlertFired|not firing/] }
 }
 
 const cases = Object.entries(expected).flatMap(([lie, scenarios]) =>

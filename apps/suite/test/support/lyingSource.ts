@@ -52,7 +52,20 @@ const creeping = (read: Read): Read => {
     })
 }
 
-const lies = { frozen, mute, crossed, creeping }
+/** Once memory has been high for 14 readings, every other one says that there is none in use. */
+const blinking = (read: Read): Read => {
+  let high = 0
+  return (target, options) =>
+    Effect.map(read(target, options), (now) => {
+      const { memory } = now.stats
+      const isHigh = memory !== undefined && (memory.usageBytes ?? 0) > 0.7 * (memory.limitBytes ?? Number.NaN)
+      high = isHigh ? high + 1 : 0
+      if (memory === undefined || high < 14 || high % 2 === 1) return now
+      return { ...now, stats: { ...now.stats, memory: { ...memory, usageBytes: 0, inactiveFileBytes: 0 } } }
+    })
+}
+
+const lies = { frozen, mute, crossed, creeping, blinking }
 export type Lie = keyof typeof lies
 
 /** A monitor over a source that lies. Fresh, or it would be the one that is there. */
