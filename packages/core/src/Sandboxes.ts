@@ -16,6 +16,7 @@ import { type DangerousSandbox, permit } from "./Danger.ts"
 import { Environment, layerConfig } from "./Environment.ts"
 import * as Exec from "./Exec.ts"
 import { assemble } from "./internal/sandboxAssemble.ts"
+import * as ExecEnds from "./internal/execEnds.ts"
 import * as Birth from "./internal/sandboxBirth.ts"
 import type { SandboxContext } from "./internal/execStart.ts"
 import * as Admission from "./internal/sandboxAdmission.ts"
@@ -139,6 +140,7 @@ interface House {
   /** Of the engine. */
   readonly cores: number
   readonly live: Map<SandboxId, Sandbox>
+  readonly execEnds: ExecEnds.ExecEnds
 }
 
 /** What a pool makes its sandboxes with: the same, but with a place that it has asked for itself. */
@@ -181,7 +183,11 @@ const makeHouse = Effect.fnUntraced(function* (options: SandboxesOptions) {
     },
     admission: yield* Admission.make(settings.maxConcurrentSandboxes),
     cores: info.cpus,
-    live: new Map()
+    live: new Map(),
+    execEnds: yield* ExecEnds.make(engine, {
+      [SandboxLabels.keys.journal]: midwife.journal.id,
+      [SandboxLabels.keys.kind]: "sandbox"
+    })
   }
   return house
 })
@@ -282,6 +288,7 @@ const furnish = (house: House, spec: SandboxSpec, remains: Enlisted, born: Birth
     spec,
     uid: born.uid,
     user: spec.loosening.user ?? `${born.uid}:${born.uid}`,
+    execEnds: house.execEnds,
     execDefaults: {
       timeout: settings.defaultTimeout,
       outputLimitBytes: options.outputLimitBytes ?? Exec.defaults.outputLimitBytes

@@ -319,6 +319,8 @@ export interface EngineShape {
   readonly events: (options: {
     readonly sinceMillis?: number
     readonly labels: LabelFilter
+    /** Only these, e.g. `exec_die`; default all. Verbs that carry a detail (`exec_create`, `health_status`) are told by it too. */
+    readonly actions?: ReadonlyArray<string>
   }) => Stream.Stream<EngineEvent, CallError>
 }
 

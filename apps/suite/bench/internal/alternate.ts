@@ -34,8 +34,10 @@ export const alternate = Effect.fnUntraced(function* <E1, R1, E2, R2>(options: {
   readonly theirs: Side<E2, R2>
   readonly rounds: number
   readonly warmUps: number
+  /** Measurements of one side in a row, for what is used in a row: the first of them follows the other side's work. Default 1. */
+  readonly inRow?: number
 }) {
-  const { rounds, warmUps } = options
+  const { rounds, warmUps, inRow = 1 } = options
   const ours: Array<number> = []
   const theirs: Array<number> = []
   const measureOurs = Effect.fnUntraced(function* (round: number) {
@@ -46,14 +48,12 @@ export const alternate = Effect.fnUntraced(function* <E1, R1, E2, R2>(options: {
     const millis = yield* time(options.theirs, round)
     if (round >= 0) theirs.push(millis)
   })
-  for (let round = -warmUps; round < rounds; round++) {
-    if (round % 2 === 0) {
-      yield* measureOurs(round)
-      yield* measureTheirs(round)
-    } else {
-      yield* measureTheirs(round)
-      yield* measureOurs(round)
-    }
+  for (let turn = 0, round = -warmUps; round < rounds; turn++) {
+    const next = Math.min(rounds, round + inRow)
+    const row = Array.from({ length: next - round }, (_, index) => round + index)
+    const sides = [Effect.forEach(row, measureOurs), Effect.forEach(row, measureTheirs)]
+    yield* Effect.all(turn % 2 === 0 ? sides : sides.toReversed(), { discard: true })
+    round = next
   }
   return { ours, theirs } satisfies Timed
 })

@@ -137,8 +137,12 @@ const run = (
   )
   const both = stdin === undefined ? drain : Effect.raceFirst(Effect.andThen(feed, Effect.never), drain)
   return both.pipe(
-    Effect.andThen(awaitExecExit(context.engine, connection.execId, exitDeadline)),
-    Effect.map(({ exitCode }) => exitCode)
+    Effect.andThen(context.execEnds.codeOf(connection.execId)),
+    Effect.flatMap((told) =>
+      told !== undefined
+        ? Effect.succeed(told)
+        : Effect.map(awaitExecExit(context.engine, connection.execId, exitDeadline), ({ exitCode }) => exitCode)
+    )
   )
 }
 

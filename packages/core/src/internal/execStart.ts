@@ -14,6 +14,7 @@ import type { OutcomeEvent } from "../SandboxEvent.ts"
 import type { SandboxSpec } from "../SandboxSpec.ts"
 import { makeId } from "../SandboxId.ts"
 import { sha256 } from "./digest.ts"
+import type { ExecEnds } from "./execEnds.ts"
 import { kill, type KillTarget, markerName } from "./killLadder.ts"
 import { observe, type Recorder } from "./sandboxRecorder.ts"
 
@@ -27,6 +28,7 @@ export interface SandboxContext {
   /** `uid:gid`, or what the spec's loosening says. */
   readonly user: string
   readonly execDefaults: ExecDefaults
+  readonly execEnds: ExecEnds
   /** The container of the present attempt. */
   readonly containerId: () => string
 }

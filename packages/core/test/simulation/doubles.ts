@@ -31,7 +31,7 @@ export const layerOf = (machine: Machine, self: Identity, plant: Plant): Layer.L
         Context.add(FileSystem.FileSystem, filesOf(machine, self, plant)),
         Context.add(
           Workspaces,
-          workspacesOf({ machine, engine, underWay: new Map(), attachesMeanwhile: self.pid % 7 === 1 })
+          workspacesOf({ machine, engine, underWay: new Map(), attachesMeanwhile: self.pid % 5 === 1 })
         ),
         Context.add(UidLeases, leasesOf(machine, self, engine)),
         Context.add(JournalFiles, journalsOf(machine, self, plant))
@@ -117,7 +117,7 @@ const workspacesOf = (host: Host): Workspaces["Service"] => {
 }
 
 /**
- * As the original: not interruptible, bounded, and what the engine makes late is the caller's to remove. One process in seven attaches
+ * As the original: not interruptible, bounded, and what the engine makes late is the caller's to remove. One process in five attaches
  * while the engine works, and has the volume made with the container, as one does whose files the engine sees.
  */
 const createWorkspace = Effect.fnUntraced(function* (

@@ -4,6 +4,7 @@ import { Engine } from "@sbx/engine/Engine"
 import { Journal } from "@sbx/journal/Journal"
 import { Context, Effect, Layer } from "effect"
 import type { SandboxContext } from "../../src/internal/execStart.ts"
+import * as ExecEnds from "../../src/internal/execEnds.ts"
 import * as Recorder from "../../src/internal/sandboxRecorder.ts"
 import { create } from "./lifecycle.ts"
 import { spec } from "./spec.ts"
@@ -60,6 +61,7 @@ export const contextOn = Effect.fnUntraced(function* (methods: Partial<EngineSha
     uid: 100_000,
     user: "100000:100000",
     execDefaults: { timeout: "30 seconds", outputLimitBytes: 1024 },
+    execEnds: ExecEnds.silent,
     containerId: () => "c1"
   }
   return context

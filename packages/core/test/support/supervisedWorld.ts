@@ -7,6 +7,7 @@ import { TestClock } from "effect/testing"
 import { assemble } from "../../src/internal/sandboxAssemble.ts"
 import type { SandboxContext } from "../../src/internal/execStart.ts"
 import { remember } from "../../src/internal/sandboxInternals.ts"
+import * as ExecEnds from "../../src/internal/execEnds.ts"
 import * as Recorder from "../../src/internal/sandboxRecorder.ts"
 import { type SandboxEvent, SandboxEvents } from "../../src/SandboxEvent.ts"
 import { UidLeases } from "../../src/UidLease.ts"
@@ -191,6 +192,7 @@ const handleOn = Effect.fnUntraced(function* (
     uid: 100_000,
     user: "100000:100000",
     execDefaults: { timeout: "30 seconds", outputLimitBytes: 1024 },
+    execEnds: ExecEnds.silent,
     containerId: () => recorder.state().containerId ?? remains.containerName
   }
   const removal = () => Effect.sync(() => void world.calls.push("remove workspace"))

@@ -368,6 +368,11 @@ const objects: ReadonlyArray<Mutant> = [
     mutate: ({ events }) => ({ events: (options) => events({ ...options, labels: {} }) })
   },
   {
+    does: "tells events of every action",
+    law: "tells only the actions asked for",
+    mutate: ({ events }) => ({ events: ({ labels, sinceMillis = 0 }) => events({ labels, sinceMillis }) })
+  },
+  {
     does: "forgets an event's detail",
     law: "tells the command of an exec in the event's detail",
     mutate: ({ events }) => ({

@@ -127,7 +127,7 @@ export const objectLaws: Readonly<Record<string, Law>> = {
 
   "makes a container's volume as it was asked to, and takes one that exists as it is": Effect.gen(function* () {
     const { engine, labels, name } = yield* Fixture
-    const source = `${name}-made`
+    const source = name("made")
     yield* Effect.addFinalizer(() => Effect.ignore(engine.removeVolume(source)))
     const asked = { labels, driverOptions: { type: "tmpfs", device: "tmpfs", o: "size=1m" } }
     const mount = { kind: "volume", source, target: "/data", create: asked } as const
@@ -196,6 +196,27 @@ export const objectLaws: Readonly<Record<string, Law>> = {
     assert.deepStrictEqual(yield* take, events)
     const nanos = events.map(({ timeNano }) => timeNano)
     assert.deepStrictEqual(nanos.toSorted(), nanos)
+  }),
+
+  "tells only the actions asked for": Effect.gen(function* () {
+    const { engine, labels, programs } = yield* Fixture
+    const mark = { ...labels, "sbx.test.case": "actions" }
+    const id = yield* running({ labels: mark })
+    yield* run(id, { argv: programs.exits(7) })
+    yield* engine.removeContainer(id)
+    const sinceMillis = (yield* Clock.currentTimeMillis) - 60_000
+    const events = yield* engine.events({ sinceMillis, labels: mark, actions: ["exec_die", "destroy"] }).pipe(
+      Stream.takeUntil(({ action }) => action === "destroy"),
+      Stream.runCollect,
+      Effect.timeout("10 seconds")
+    )
+    assert.deepStrictEqual(
+      events.map(({ action, attributes }) => [action, attributes["exitCode"]]),
+      [
+        ["exec_die", "7"],
+        ["destroy", undefined]
+      ]
+    )
   }),
 
   "tells the command of an exec in the event's detail": Effect.gen(function* () {

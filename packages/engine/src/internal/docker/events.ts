@@ -67,7 +67,11 @@ export const sinceSeconds = (millis: number | undefined) =>
 
 export const events = (
   connection: Connection,
-  options: { readonly sinceMillis?: number; readonly labels: LabelFilter }
+  options: {
+    readonly sinceMillis?: number
+    readonly labels: LabelFilter
+    readonly actions?: ReadonlyArray<string>
+  }
 ): Stream.Stream<EngineEvent, CallError> => {
   const ended = Effect.fail(
     new EngineUnavailable({
@@ -81,7 +85,10 @@ export const events = (
     operation,
     method: "GET",
     path: ["events"],
-    query: { since: sinceSeconds(options.sinceMillis), filters: labelFilters(options.labels) },
+    query: {
+      since: sinceSeconds(options.sinceMillis),
+      filters: labelFilters(options.labels, { event: options.actions })
+    },
     // Podman sends the head with the first event (podman#23712).
     timeoutMillis: "none"
   }).pipe(

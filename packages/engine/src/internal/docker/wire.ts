@@ -39,7 +39,13 @@ export const present = <A extends object>(fields: A): { [K in keyof A]?: A[K] & 
 }
 
 /** `{"label":["a=b","c"]}`; an empty value matches any value of the label. */
-export const labelFilters = (labels: Readonly<Record<string, string>>): string | undefined => {
+export const labelFilters = (
+  labels: Readonly<Record<string, string>>,
+  more: Readonly<Record<string, ReadonlyArray<string> | undefined>> = {}
+): string | undefined => {
   const terms = Object.entries(labels).map(([key, value]) => (value === "" ? key : `${key}=${value}`))
-  return terms.length === 0 ? undefined : JSON.stringify({ label: terms })
+  const filters = Object.entries({ label: terms, ...more }).filter(
+    ([, values]) => values !== undefined && values.length > 0
+  )
+  return filters.length === 0 ? undefined : JSON.stringify(Object.fromEntries(filters))
 }

@@ -221,12 +221,12 @@ const objects = (world: World, ask: Ask) =>
 
 const events =
   (world: World, client: Client, ask: Ask): EngineShape["events"] =>
-  ({ labels, sinceMillis }) =>
+  ({ labels, sinceMillis, actions }) =>
     connected(world, client, (connection) =>
       Effect.map(
         ask(
           "read events",
-          afterWork(() => Effect.sync(() => subscribe(world, connection, labels, sinceMillis))),
+          afterWork(() => Effect.sync(() => subscribe(world, connection, { labels, actions }, sinceMillis))),
           "none"
         ),
         ({ feed }) =>

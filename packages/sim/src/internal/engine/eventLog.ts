@@ -2,18 +2,19 @@
  * The daemon's events: the last 256 are kept for replay, as by moby (daemon/events). Each subscriber has a feed of its own, and meets
  * its faults here: one may miss what another is told twice.
  */
-import type { EngineEvent, LabelFilter } from "@sbx/engine/Engine"
+import type { EngineEvent } from "@sbx/engine/Engine"
 import type { Connection } from "./feed.ts"
 import { Feed } from "./feed.ts"
-import type { Container, Subscriber, World } from "./world.ts"
+import type { Container, EventFilter, Subscriber, World } from "./world.ts"
 import { matches, tick, toMillis } from "./world.ts"
 
 const kept = 256
 
-/** Only these bear labels to filter by. */
-const concerns = (event: EngineEvent, labels: LabelFilter) =>
-  Object.keys(labels).length === 0 ||
-  ((event.type === "container" || event.type === "image") && matches(event.attributes, labels))
+/** Only containers and images bear labels to filter by. */
+const concerns = (event: EngineEvent, { labels, actions }: EventFilter) =>
+  (actions === undefined || actions.includes(event.action)) &&
+  (Object.keys(labels).length === 0 ||
+    ((event.type === "container" || event.type === "image") && matches(event.attributes, labels)))
 
 const deliver = (world: World, subscriber: Subscriber, event: EngineEvent) => {
   if (world.faults.fires("cut-events", event.action) !== undefined) return subscriber.connection.sever()
@@ -38,7 +39,7 @@ export const publish = (
   }
   world.events.push(event)
   if (world.events.length > kept) world.events.shift()
-  for (const subscriber of world.subscribers) if (concerns(event, subscriber.labels)) deliver(world, subscriber, event)
+  for (const subscriber of world.subscribers) if (concerns(event, subscriber.filter)) deliver(world, subscriber, event)
 }
 
 export const publishContainer = (
@@ -59,13 +60,13 @@ export const publishContainer = (
 export const subscribe = (
   world: World,
   connection: Connection,
-  labels: LabelFilter,
+  filter: EventFilter,
   sinceMillis: number | undefined
 ): Subscriber => {
   const feed = new Feed<EngineEvent>()
-  const subscriber: Subscriber = { labels, feed, connection }
+  const subscriber: Subscriber = { filter, feed, connection }
   if (sinceMillis !== undefined) {
-    for (const event of world.events) if (event.atMillis >= sinceMillis && concerns(event, labels)) feed.push(event)
+    for (const event of world.events) if (event.atMillis >= sinceMillis && concerns(event, filter)) feed.push(event)
   }
   world.subscribers.add(subscriber)
   connection.hold(() => world.subscribers.delete(subscriber))

@@ -134,8 +134,14 @@ export interface Exec {
   finishedNanos: bigint | undefined
 }
 
-export interface Subscriber {
+/** Which events a subscriber wants. */
+export interface EventFilter {
   readonly labels: LabelFilter
+  readonly actions: ReadonlyArray<string> | undefined
+}
+
+export interface Subscriber {
+  readonly filter: EventFilter
   readonly feed: Feed<EngineEvent>
   readonly connection: Connection
 }
