@@ -52,15 +52,15 @@ const creeping = (read: Read): Read => {
     })
 }
 
-/** Once memory has been high for 14 readings, every other one says that there is none in use. */
+/** While memory is at 70 to 80 % of its limit, every other reading says that none is in use, the first one always. */
 const blinking = (read: Read): Read => {
-  let high = 0
+  let seen = 0
   return (target, options) =>
     Effect.map(read(target, options), (now) => {
       const { memory } = now.stats
-      const isHigh = memory !== undefined && (memory.usageBytes ?? 0) > 0.7 * (memory.limitBytes ?? Number.NaN)
-      high = isHigh ? high + 1 : 0
-      if (memory === undefined || high < 14 || high % 2 === 1) return now
+      const share = (memory?.usageBytes ?? Number.NaN) / (memory?.limitBytes ?? Number.NaN)
+      seen = share > 0.7 && share < 0.8 ? seen + 1 : 0
+      if (memory === undefined || seen % 2 === 0) return now
       return { ...now, stats: { ...now.stats, memory: { ...memory, usageBytes: 0, inactiveFileBytes: 0 } } }
     })
 }

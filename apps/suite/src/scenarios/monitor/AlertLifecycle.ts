@@ -123,15 +123,18 @@ const fires = Effect.fnUntraced(function* (next: Parameters<typeof told>[1]) {
   })
 })
 
+const openEpisode = (sandbox: Sandbox) =>
+  Effect.map(Alerts.firing, (all) => all.find(({ containerId }) => containerId === sandbox.containerId)?.episode)
+
 const isAcknowledged = Effect.fnUntraced(function* (sandbox: Sandbox, next: Parameters<typeof told>[1]) {
   const { check } = yield* Scenario.ScenarioContext
   const { acknowledge } = yield* Alerts.Alerts
   yield* acknowledge({ rule: rule.name, containerId: sandbox.containerId }, { by: "suite", note: "seen" })
   yield* told("AlertAcknowledged", next)
-  const open = (yield* Alerts.firing).find(({ containerId }) => containerId === sandbox.containerId)
-  yield* check("it fires on, acknowledged", open?.episode.acknowledged?.by === "suite", {
+  const open = yield* openEpisode(sandbox)
+  yield* check("it fires on, acknowledged", open?.acknowledged?.by === "suite", {
     expected: "firing, acknowledged by suite",
-    actual: open === undefined ? "not firing" : `acknowledged by ${open.episode.acknowledged?.by ?? "nobody"}`
+    actual: open === undefined ? "not firing" : `acknowledged by ${open.acknowledged?.by ?? "nobody"}`
   })
 })
 
@@ -153,9 +156,15 @@ const seenBetween = (series: Series) =>
   )
 
 const wavers = Effect.fnUntraced(function* (sandbox: Sandbox, series: Series) {
+  const { check } = yield* Scenario.ScenarioContext
   yield* shrink(sandbox, middleBytes)
   yield* seenBetween(series)
   yield* grow(sandbox, highBytes)
+  const open = yield* openEpisode(sandbox)
+  yield* check("it fires on between the thresholds", open?.episode === 1, {
+    expected: "episode 1",
+    actual: open === undefined ? "not firing" : `episode ${open.episode}`
+  })
 })
 
 const resolves = Effect.fnUntraced(function* (sandbox: Sandbox, next: Parameters<typeof told>[1]) {
