@@ -11,7 +11,7 @@ import { summarise } from "../internal/figures.ts"
 
 const name = "exec"
 const limit = 1.1
-const rounds = 100
+const rounds = 200
 const least = 50
 
 /** Another exit code than 0 means that something else was measured. */
