@@ -171,12 +171,11 @@ const takeOver = Effect.fnUntraced(function* (
   const runs = yield* closeRuns(journal)
   // What is not undone for good must be found open by the next reconcile.
   const isUndone = pendingUndos !== undefined && failures.length === 0 && awaited.length === 0
-  const others = isUndone ? yield* closeOthers(journal) : []
-  const all = [...settled, ...runs, ...others]
+  if (isUndone) yield* closeOthers(journal)
   return {
     journalPath,
     inDoubt: [...inDoubt, ...awaited],
-    settled: all,
+    settled: [...settled, ...runs],
     removed,
     undone,
     failures: [...failures, ...unsettled]
@@ -221,12 +220,11 @@ const closeRuns = Effect.fnUntraced(function* (journal: Journal["Service"]) {
   return runs.map(({ name }) => name)
 })
 
-/** Everything is undone, so what is left open in the other categories has come to its end. */
+/** Everything is undone, so what is left open in the other categories has come to its end. Alerts of a run that ended well too. */
 const closeOthers = Effect.fnUntraced(function* (journal: Journal["Service"]) {
   const open = yield* journal.streams({ open: true })
   const others = open.filter(({ name }) => !isOurs(name))
   for (const { name } of others) yield* journal.close(name)
-  return others.map(({ name }) => name)
 })
 
 /** In step, so that the loop devices of all are looked at once: container by container, all workspaces, stream by stream. */

@@ -108,7 +108,7 @@ const observationOf = ({ id, createdAtMillis, state }: ContainerInspect): Contai
 })
 
 /** What an inspect, or the absence of the container, tells the recorder. */
-export const observation = Effect.fnUntraced(function* (inspect: ContainerInspect | undefined) {
+const observation = Effect.fnUntraced(function* (inspect: ContainerInspect | undefined) {
   const container: ContainerObservation = inspect === undefined ? { _tag: "Absent" } : observationOf(inspect)
   return { _tag: "Observe", atMillis: yield* Clock.currentTimeMillis, container } satisfies SandboxCommand
 })

@@ -69,7 +69,7 @@ const guardOf =
  * One pull is one chunk. `onError` gets the stream's error, or a plain one when it was closed before its end. `guard` never
  * succeeds; it runs only while there is something to wait for, and its failure ends the wait.
  */
-export const pullReadable = <E>(
+const pullReadable = <E>(
   readable: Readable,
   onError: (cause: unknown) => E,
   guard?: Effect.Effect<never, E>
