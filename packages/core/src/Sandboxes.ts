@@ -12,6 +12,7 @@ import { FileSystem } from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { type DangerousSandbox, permit } from "./Danger.ts"
 import { Environment, layerConfig } from "./Environment.ts"
 import * as Exec from "./Exec.ts"
@@ -137,11 +138,19 @@ interface House {
   readonly fs: FileSystem
   readonly defaults: SandboxDefaults
   readonly admission: Admission.Admission
+  /** Held while a sandbox is made and started. */
+  readonly births: Semaphore.Semaphore
   /** Of the engine. */
   readonly cores: number
   readonly live: Map<SandboxId, Sandbox>
   readonly execEnds: ExecEnds.ExecEnds
 }
+
+/**
+ * More at a time start no sooner, as each start keeps a core of the engine busy; and what a killed process had asked for is made all
+ * the same, after its death.
+ */
+const birthsPerCore = 4
 
 /** What a pool makes its sandboxes with: the same, but with a place that it has asked for itself. */
 const nurseryOf = (house: House): Nursery => ({
@@ -182,6 +191,7 @@ const makeHouse = Effect.fnUntraced(function* (options: SandboxesOptions) {
       workspaceKind: options.workspace === "auto" ? yield* workspaces.choose("auto") : (options.workspace ?? "disk")
     },
     admission: yield* Admission.make(settings.maxConcurrentSandboxes),
+    births: yield* Semaphore.make(birthsPerCore * info.cpus),
     cores: info.cpus,
     live: new Map(),
     execEnds: yield* ExecEnds.make(engine, {
@@ -217,7 +227,7 @@ const bearWith = Effect.fnUntraced(function* (
   request: Effect.Effect<Ticket | undefined>
 ): Effect.fn.Return<Sandbox, MakeError, Scope.Scope> {
   const remains = yield* admit(house, request)
-  const born = yield* Birth.bear(house.midwife, remains, spec)
+  const born = yield* house.births.withPermit(Birth.bear(house.midwife, remains, spec))
   const sandbox = furnish(house, spec, remains, born)
   house.live.set(sandbox.id, sandbox)
   return sandbox
