@@ -133,6 +133,8 @@ const sample = Effect.fn("HostSampler.sample")(function* (source: HostSource, di
   const [load1, load5, load15] = os.loadavg()
   const disk = disks.find((candidate) => candidate.mount === diskPath)
   const cpuPercent: Measured = passedWall < repeatsMillis ? "clock-went-back" : gauge(load.currentLoad)
+  const memoryTotalBytes = positive(memory.total)
+  const memoryAvailableBytes = positive(memory.available)
   return {
     subject: "host" as const,
     id: os.hostname(),
@@ -146,10 +148,11 @@ const sample = Effect.fn("HostSampler.sample")(function* (source: HostSource, di
       load1: gauge(load1),
       load5: gauge(load5),
       load15: gauge(load15),
-      memoryTotalBytes: positive(memory.total),
-      memoryAvailableBytes: gauge(memory.available),
-      memoryBytes: gauge(memory.total - memory.available),
-      swapUsedBytes: gauge(memory.swapused),
+      memoryTotalBytes,
+      memoryAvailableBytes,
+      memoryBytes: combine(memoryTotalBytes, memoryAvailableBytes, (total, available) => total - available),
+      // No swap is 0 too: a reading where the rest is one.
+      swapUsedBytes: map(memoryTotalBytes, () => memory.swapused),
       diskTotalBytes: positive(disk?.size),
       diskUsedBytes: gauge(disk?.used),
       diskAvailableBytes: gauge(disk?.available),
@@ -164,7 +167,7 @@ const sample = Effect.fn("HostSampler.sample")(function* (source: HostSource, di
 const perSecond = (before: number | undefined, after: number | undefined, millis: number): Measured =>
   combine(growth(before, after), gauge(millis), (bytes, over) => bytes / (over / 1000))
 
-/** systeminformation answers 0 where it could not read; a total of 0 is not a reading. */
+/** systeminformation answers 0 where it could not read; a total of 0 is not a reading, nor is 0 available: it falls back to what is free. */
 const positive = (value: number | undefined): Measured => {
   const absent: Absence = "not-reported"
   return value === 0 ? absent : gauge(value)

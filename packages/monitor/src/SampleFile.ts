@@ -74,7 +74,7 @@ const make = Effect.fnUntraced(function* (
   const flush = flushed(store)
   yield* flush
   yield* Effect.addFinalizer(() =>
-    Effect.catch(flush, (error) => Effect.logWarning(`${store.waiting.length} samples are lost.`, error.message))
+    flush.pipe(Effect.catch((error) => Effect.logWarning(`${store.waiting.length} samples are lost.`, error.message)))
   )
   yield* Effect.forkScoped(Effect.sleep(flushEvery).pipe(Effect.andThen(reported(store, flush)), Effect.forever))
   return SampleStore.of({ record: (item) => recorded(store, item), flush, ...reads(store, flush) })

@@ -76,7 +76,8 @@ describe("HostSampler", () => {
       const sampler = yield* HostSampler.HostSampler
       const sample = yield* sampler.sample({ window: "200 millis" })
       assert.strictEqual(sample.absent.diskTotalBytes, "not-reported")
-      assert.strictEqual(sample.absent.memoryTotalBytes, "not-reported")
+      for (const metric of ["memoryTotalBytes", "memoryBytes", "memoryAvailableBytes", "swapUsedBytes"] as const)
+        assert.strictEqual(sample.absent[metric], "not-reported", metric)
       assert.strictEqual(sample.absent.cpuPercent, "not-a-number")
       assert.strictEqual(sample.absent.cpuCores, "not-a-number")
     }).pipe(

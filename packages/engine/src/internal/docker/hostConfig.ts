@@ -222,7 +222,7 @@ const decodeRestart = (policy: HostConfig["RestartPolicy"]) => {
 /** `docker run --cpu-quota`, Compose's `cpu_quota`: microseconds a period, of 100,000 where none is set; the engine refuses it beside NanoCpus. */
 const quotaNanoCpus = ({ CpuPeriod, CpuQuota }: HostConfig): number | undefined => {
   const quota = positive(CpuQuota)
-  return quota === undefined || quota < 0 ? undefined : (quota / (positive(CpuPeriod) ?? 100_000)) * 1e9
+  return quota === undefined ? undefined : (quota / (positive(CpuPeriod) ?? 100_000)) * 1e9
 }
 
 const decodeLimits = (host: HostConfig) => ({
