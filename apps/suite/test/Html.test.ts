@@ -60,6 +60,12 @@ describe("report.html", () => {
     assert.notMatch(page, /NaN|Infinity|undefined/)
   })
 
+  it("counts no sample where there was none", () => {
+    assert.include(page, "<p>Container <code>c0ffee</code>, 3 samples in 3.00 s, 1 missed.</p>")
+    const never = html(report, { sandboxes: [{ ...sandbox, items: [missed] }], note: undefined })
+    assert.include(never, ", 0 samples in ")
+  })
+
   it("says why a metric was never measured, in place of a picture", () => {
     assert.include(page, "<p>network in: not measured (not-reported, TargetNotRunning).</p>")
   })

@@ -3,9 +3,12 @@ import type { FailureEvent } from "@sbx/chaos/FailureEvent"
 import * as Environment from "@sbx/core/Environment"
 import * as Memory from "@sbx/journal/Memory"
 import type { ResourceEvent } from "@sbx/monitor/ResourceEvent"
+import * as SampleFile from "@sbx/monitor/SampleFile"
+import { SampleStore } from "@sbx/monitor/SampleStore"
 import type { Mark } from "@sbx/monitor/TimeSeriesSvg"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { DatabaseSync } from "node:sqlite"
 import { alertMarks, faultMarks, open } from "../src/reporting/Timeline.ts"
 import { directory } from "./support/commandLine.ts"
 
@@ -115,6 +118,29 @@ describe("a timeline", () => {
       assert.deepStrictEqual(sandboxes, [])
       assert.match(note ?? "", /^Could not open the sample store \/nowhere\/at\/all\/samples\.sqlite: /)
     })
+  )
+
+  it.effect("shows what is kept where the last samples could not be, and says so", () =>
+    Effect.gen(function* () {
+      const path = directory()
+      const layer = SampleFile.layer({ path: `${path}/samples.sqlite` })
+      const item = { _tag: "Missed", subject: "container", id: "a", name: "web", atMillis: 1, reason: "x" } as const
+      yield* Effect.provide(
+        Effect.flatMap(SampleStore, (store) => store.record(item)),
+        layer
+      )
+      const opened = yield* open({ path }).pipe(Effect.provide(Environment.layerWith({ enableMetrics: true })))
+      // Another process that writes and does not end.
+      const other = new DatabaseSync(`${path}/samples.sqlite`)
+      other.exec("BEGIN IMMEDIATE")
+      const { note, sandboxes } = yield* opened.read
+      other.close()
+      assert.deepStrictEqual(
+        sandboxes.map(({ sandboxId, items }) => [sandboxId, items.length]),
+        [["web", 1]]
+      )
+      assert.match(note ?? "", /^Could not write the sample store /)
+    }).pipe(Effect.scoped, Effect.provide(Memory.layer))
   )
 
   it.effect("says that no sandbox was sampled", () =>

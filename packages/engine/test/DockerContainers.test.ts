@@ -334,6 +334,19 @@ describe("Docker: inspect", () => {
     })
   )
 
+  it.effect("reads a cpu quota however it was set", () =>
+    Effect.gen(function* () {
+      const coresOf = (HostConfig: object) =>
+        Effect.map(look(inspect({ HostConfig })), ({ host }) => (host.nanoCpus ?? Number.NaN) / 1e9)
+      assert.strictEqual(yield* coresOf({ NanoCpus: 250_000_000 }), 0.25)
+      assert.strictEqual(yield* coresOf({ NanoCpus: 0, CpuQuota: 50_000, CpuPeriod: 200_000 }), 0.25)
+      // The period that the kernel takes where none is given.
+      assert.strictEqual(yield* coresOf({ NanoCpus: 0, CpuQuota: 50_000, CpuPeriod: 0 }), 0.5)
+      assert.isNaN(yield* coresOf({ NanoCpus: 0, CpuQuota: -1, CpuPeriod: 100_000 }))
+      assert.isNaN(yield* coresOf({ NanoCpus: 0, CpuQuota: 0, CpuPeriod: 100_000 }))
+    })
+  )
+
   it.effect("leaves out limits that are not set, and reads addresses from Networks", () =>
     Effect.gen(function* () {
       const seen = yield* look(

@@ -103,7 +103,8 @@ export const derive = (
     atMillis: current.stats.readAtMillis,
     intervalMillis: typeof interval === "number" ? interval : undefined,
     ...split(withReasons(measured, current.reasons)),
-    ...(current.source === undefined ? {} : { source: current.source })
+    ...(current.source === undefined ? {} : { source: current.source }),
+    ...(current.incarnation === undefined ? {} : { incarnation: current.incarnation })
   }
 }
 
@@ -111,7 +112,10 @@ export const derive = (
 const comparable = (previous: ContainerReading | undefined, current: ContainerReading): ContainerReading | Absence => {
   if (previous === undefined) return "no-previous-reading"
   if (previous.source !== current.source) return "source-changed"
-  return previous.incarnation === current.incarnation ? previous : "counter-went-back"
+  if (previous.incarnation !== current.incarnation) return "counter-went-back"
+  // The kernel's count of a container's cpu time never falls while it runs: it was restarted, and everything counts anew.
+  const usage = growth(previous.stats.cpu?.usageNanos, current.stats.cpu?.usageNanos)
+  return usage === "counter-went-back" ? usage : previous
 }
 
 const intervalOf = (before: ContainerReading, after: ContainerReading): Measured => {

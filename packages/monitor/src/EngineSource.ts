@@ -15,7 +15,7 @@ import type { ReadError, ReadOptions } from "./ContainerSource.ts"
 import { ContainerSource, TargetGone, TargetNotRunning } from "./ContainerSource.ts"
 import type { Measured } from "./Sample.ts"
 
-/** The cpu quota is not in the statistics. It is inspected again after this long, since `update` may change it. */
+/** Neither the cpu quota nor the life is in the statistics. They are inspected again after this long, since `update` may change the quota. */
 const quotaTtlNanos = 5_000_000_000n
 
 /** Containers whose quota is remembered; beyond that all are inspected anew, nothing else changes. */
@@ -23,6 +23,8 @@ const quotaCapacity = 1024
 
 interface Quota {
   readonly cores: number | undefined
+  /** When the container was started. */
+  readonly incarnation: string | undefined
   readonly readAtNanos: bigint
 }
 
@@ -51,8 +53,9 @@ const read = Effect.fn("ContainerSource.read")(
       quotas.delete(containerId)
       return yield* new TargetNotRunning({ containerId, name })
     }
-    const cpuLimitCores = yield* quota(engine, quotas, containerId)
-    const reading = { stats, cpuLimitCores, source: "engine" as const }
+    const { cores, incarnation } = yield* quota(engine, quotas, containerId, options?.details === "fresh")
+    const life = incarnation === undefined ? {} : { incarnation }
+    const reading = { stats, cpuLimitCores: cores, source: "engine" as const, ...life }
     if (options?.details !== "fresh") return { ...reading, details: { processes: "not-requested" } }
     return { ...reading, details: { processes: yield* processes(engine, containerId) } }
   },
@@ -63,21 +66,32 @@ const read = Effect.fn("ContainerSource.read")(
     })
 )
 
+/** How ps(1) shows a process that is dead and waits for its parent. A live one that calls itself so is not counted. */
+const zombie = /^\[.*\] <defunct>$/
+
 /** The engine runs a `ps` for it, so only where asked for. One that cannot (a container that just ended) leaves the rest as it is. */
 const processes = (engine: EngineShape, containerId: string) =>
   engine.topContainer(containerId).pipe(
-    Effect.map((list): Measured => list.length),
+    Effect.map((list): Measured => list.filter(({ command }) => !zombie.test(command)).length),
     Effect.catchTag("EngineConflict", () => Effect.succeed<Measured>("not-reported"))
   )
 
-const quota = Effect.fnUntraced(function* (engine: EngineShape, quotas: Map<string, Quota>, containerId: string) {
+/** Of before where it is young enough, unless all of it is wanted afresh. */
+const quota = Effect.fnUntraced(function* (
+  engine: EngineShape,
+  quotas: Map<string, Quota>,
+  containerId: string,
+  fresh: boolean
+) {
   const readAtNanos = yield* Clock.monotonicTimeNanos
   const known = quotas.get(containerId)
-  if (known !== undefined && readAtNanos - known.readAtNanos < quotaTtlNanos) return known.cores
-  const cores = coresOf(yield* engine.inspectContainer(containerId))
+  if (!fresh && known !== undefined && readAtNanos - known.readAtNanos < quotaTtlNanos) return known
+  const inspect = yield* engine.inspectContainer(containerId)
+  const incarnation = inspect.state.startedAtMillis?.toString()
+  const found: Quota = { cores: coresOf(inspect), incarnation, readAtNanos }
   if (quotas.size >= quotaCapacity) quotas.clear()
-  quotas.set(containerId, { cores, readAtNanos })
-  return cores
+  quotas.set(containerId, found)
+  return found
 })
 
 const coresOf = ({ host }: ContainerInspect): number | undefined =>

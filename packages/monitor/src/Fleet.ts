@@ -58,6 +58,7 @@ interface State {
   readonly scope: Scope.Scope
   readonly labels: LabelFilter
   readonly capacity: number
+  readonly details: SeriesOptions["details"]
   readonly emit: (item: SeriesItem) => Effect.Effect<void>
   readonly members: Map<string, Member>
   /** Intervals of members that have one of their own. */
@@ -78,6 +79,7 @@ export const watchAll = Effect.fn("Fleet.watchAll")(function* (
     scope: yield* Effect.scope,
     labels: options.labels ?? {},
     capacity: yield* validCapacity(options.capacity ?? 600),
+    details: options.details ?? "paced",
     emit: (item) =>
       onItem(item).pipe(
         Effect.catchCause((cause) => Effect.logError("Could not hand over an item", cause)),
@@ -115,14 +117,14 @@ const look = Effect.fnUntraced(function* (state: State) {
 
 const add = Effect.fnUntraced(function* (state: State, { id: containerId, name }: ContainerSummary) {
   const target: ContainerTarget = { containerId, name }
-  const { capacity, emit, interval, members, monitor, own } = state
+  const { capacity, details, emit, interval, members, monitor, own } = state
   const scope = yield* Scope.fork(state.scope)
   const leave = Effect.suspend(() => {
     members.delete(containerId)
     own.delete(containerId)
     return Scope.close(scope, Exit.void)
   })
-  const watched = Scope.provide(monitor.watch(target, { interval, capacity }), scope)
+  const watched = Scope.provide(monitor.watch(target, { interval, capacity, details }), scope)
   const series = yield* Effect.onError(watched, () => leave)
   members.set(containerId, { target, series })
   yield* Stream.runForEach(series.items, emit).pipe(Effect.ensuring(leave), Effect.forkIn(state.scope))

@@ -15,6 +15,8 @@ import { readDiskTraffic } from "./internal/diskTraffic.ts"
 import { hostFiles } from "./internal/hostFiles.ts"
 import type { Absence, Measured, Sample } from "./Sample.ts"
 import { combine, gauge, growth, map, split } from "./Sample.ts"
+import type { InvalidInterval } from "./Series.ts"
+import { validInterval } from "./Series.ts"
 
 export const HostMetric = Schema.Literals([
   /** Cores in use over the window. */
@@ -56,8 +58,10 @@ export class HostUnreadable extends Schema.TaggedError<HostUnreadable>()("HostUn
 export class HostSampler extends Context.Service<
   HostSampler,
   {
-    /** Takes as long as `window`, at least 200 ms. Default 1 second. */
-    readonly sample: (options?: { readonly window?: Duration.Input }) => Effect.Effect<HostSample, HostUnreadable>
+    /** Takes as long as `window`, at least 250 ms. Default 1 second. */
+    readonly sample: (options?: {
+      readonly window?: Duration.Input
+    }) => Effect.Effect<HostSample, HostUnreadable | InvalidInterval>
   }
 >()("@sbx/monitor/HostSampler") {}
 
@@ -85,9 +89,11 @@ export const machine: HostSource = {
   traffic: () => readDiskTraffic(hostFiles)
 }
 
-/** `currentLoad` measures since its previous call, process-wide, and repeats itself within 200 ms: one window at a time. */
+/** `currentLoad` measures since its previous call, process-wide, and repeats itself within 200 ms of the wall clock: one window at a time. */
 const loadWindow = Semaphore.makeUnsafe(1)
-const shortestWindowMillis = 200
+const repeatsMillis = 200
+/** A timer may fire a moment early by the wall clock. */
+const shortestWindowMillis = 250
 
 export const layerWith = (options: {
   readonly diskPath: string
@@ -97,7 +103,10 @@ export const layerWith = (options: {
   return Layer.succeed(
     HostSampler,
     HostSampler.of({
-      sample: (o) => loadWindow.withPermit(sample(source, options.diskPath, Duration.toMillis(o?.window ?? "1 second")))
+      sample: (o) =>
+        Effect.flatMap(validInterval(o?.window ?? "1 second"), (window) =>
+          loadWindow.withPermit(sample(source, options.diskPath, Duration.toMillis(window)))
+        )
     })
   )
 }
@@ -108,13 +117,14 @@ const attempt = <A>(read: () => Promise<A>) =>
   Effect.tryPromise({ try: read, catch: (cause) => new HostUnreadable({ detail: String(cause) }) })
 
 const sample = Effect.fn("HostSampler.sample")(function* (source: HostSource, diskPath: string, window: number) {
-  const intervalMillis = Math.max(shortestWindowMillis, window)
+  const startedWall = yield* Clock.currentTimeMillis
   yield* attempt(source.load)
   const startedNanos = yield* Clock.monotonicTimeNanos
   const before = source.traffic()
-  yield* Effect.sleep(Duration.millis(intervalMillis))
+  yield* Effect.sleep(Duration.millis(Math.max(shortestWindowMillis, window)))
   const after = source.traffic()
-  const trafficMillis = Number((yield* Clock.monotonicTimeNanos) - startedNanos) / 1e6
+  const intervalMillis = Number((yield* Clock.monotonicTimeNanos) - startedNanos) / 1e6
+  const passedWall = (yield* Clock.currentTimeMillis) - startedWall
   const [load, memory, disks] = yield* Effect.all(
     [attempt(source.load), attempt(source.memory), attempt(source.disks)],
     { concurrency: "unbounded" }
@@ -122,7 +132,9 @@ const sample = Effect.fn("HostSampler.sample")(function* (source: HostSource, di
   const cpuCount = os.cpus().length
   const [load1, load5, load15] = os.loadavg()
   const disk = disks.find((candidate) => candidate.mount === diskPath)
-  const cpuPercent = gauge(load.currentLoad)
+  const cpuPercent: Measured = passedWall < repeatsMillis ? "clock-went-back" : gauge(load.currentLoad)
+  const memoryTotalBytes = positive(memory.total)
+  const memoryAvailableBytes = positive(memory.available)
   return {
     subject: "host" as const,
     id: os.hostname(),
@@ -136,17 +148,18 @@ const sample = Effect.fn("HostSampler.sample")(function* (source: HostSource, di
       load1: gauge(load1),
       load5: gauge(load5),
       load15: gauge(load15),
-      memoryTotalBytes: positive(memory.total),
-      memoryAvailableBytes: gauge(memory.available),
-      memoryBytes: gauge(memory.total - memory.available),
-      swapUsedBytes: gauge(memory.swapused),
+      memoryTotalBytes,
+      memoryAvailableBytes,
+      memoryBytes: combine(memoryTotalBytes, memoryAvailableBytes, (total, available) => total - available),
+      // No swap is 0 too: a reading where the rest is one.
+      swapUsedBytes: map(memoryTotalBytes, () => memory.swapused),
       diskTotalBytes: positive(disk?.size),
       diskUsedBytes: gauge(disk?.used),
       diskAvailableBytes: gauge(disk?.available),
       diskReadBytes: gauge(after?.readBytes),
       diskWriteBytes: gauge(after?.writeBytes),
-      diskReadBytesPerSecond: perSecond(before?.readBytes, after?.readBytes, trafficMillis),
-      diskWriteBytesPerSecond: perSecond(before?.writeBytes, after?.writeBytes, trafficMillis)
+      diskReadBytesPerSecond: perSecond(before?.readBytes, after?.readBytes, intervalMillis),
+      diskWriteBytesPerSecond: perSecond(before?.writeBytes, after?.writeBytes, intervalMillis)
     })
   } satisfies HostSample
 })
@@ -154,7 +167,7 @@ const sample = Effect.fn("HostSampler.sample")(function* (source: HostSource, di
 const perSecond = (before: number | undefined, after: number | undefined, millis: number): Measured =>
   combine(growth(before, after), gauge(millis), (bytes, over) => bytes / (over / 1000))
 
-/** systeminformation answers 0 where it could not read; a total of 0 is not a reading. */
+/** systeminformation answers 0 where it could not read; a total of 0 is not a reading, nor is 0 available: it falls back to what is free. */
 const positive = (value: number | undefined): Measured => {
   const absent: Absence = "not-reported"
   return value === 0 ? absent : gauge(value)

@@ -77,7 +77,7 @@ export const layer: Layer.Layer<Monitor, never, ContainerSource | Journals.Journ
     const watch: Service["watch"] = (target, options) =>
       makeSeries({
         target,
-        read: source.read(target),
+        read: source.read(target, { details: options?.details ?? "paced" }),
         interval: options?.interval,
         capacity: options?.capacity,
         onLost: (lost, last) => recordLost(journal, lost, last)

@@ -13,6 +13,8 @@ import process from "node:process"
 import { hostFiles, isUnreadable } from "./internal/hostFiles.ts"
 import type { Measured, Sample } from "./Sample.ts"
 import { combine, gauge, growth, split } from "./Sample.ts"
+import type { InvalidInterval } from "./Series.ts"
+import { validInterval } from "./Series.ts"
 
 export const RunnerMetric = Schema.Literals([
   /** Cores in use over the window, user and system time of all threads. */
@@ -39,7 +41,7 @@ export class RunnerSampler extends Context.Service<
   RunnerSampler,
   {
     /** Takes as long as `window`. Default 1 second. */
-    readonly sample: (options?: { readonly window?: Duration.Input }) => Effect.Effect<RunnerSample>
+    readonly sample: (options?: { readonly window?: Duration.Input }) => Effect.Effect<RunnerSample, InvalidInterval>
   }
 >()("@sbx/monitor/RunnerSampler") {}
 
@@ -59,8 +61,8 @@ export const layer: Layer.Layer<RunnerSampler> = Layer.succeed(
   RunnerSampler,
   RunnerSampler.of({
     sample: Effect.fn("RunnerSampler.sample")(function* (options?: { readonly window?: Duration.Input }) {
+      const window = yield* validInterval(options?.window ?? "1 second")
       const delay = yield* loopDelay
-      const window = Duration.fromInputUnsafe(options?.window ?? "1 second")
       const before = yield* read
       yield* Effect.sleep(window)
       const after = yield* read

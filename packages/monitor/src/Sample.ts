@@ -51,6 +51,8 @@ export interface Sample<M extends string> {
   readonly absent: Absences<M>
   /** Where a container's numbers come from; absent for other subjects. */
   readonly source?: SampleSource
+  /** Which life of the container it is, where the source knows: another one after a restart. Not stored. */
+  readonly incarnation?: string
 }
 
 /** The kernel's cgroup files and /proc of this machine, or the engine's statistics. */

@@ -73,7 +73,9 @@ const make = Effect.fnUntraced(function* (
   const store: Store = { path, file, maxAgeMillis, waiting: [], written: 0, dropped: 0, failure: undefined }
   const flush = flushed(store)
   yield* flush
-  yield* Effect.addFinalizer(() => Effect.ignore(flush))
+  yield* Effect.addFinalizer(() =>
+    flush.pipe(Effect.catch((error) => Effect.logWarning(`${store.waiting.length} samples are lost.`, error.message)))
+  )
   yield* Effect.forkScoped(Effect.sleep(flushEvery).pipe(Effect.andThen(reported(store, flush)), Effect.forever))
   return SampleStore.of({ record: (item) => recorded(store, item), flush, ...reads(store, flush) })
 })
@@ -202,8 +204,10 @@ const pages = (store: Store, settle: Effect.Effect<void>, query: ItemQuery) =>
   )
 
 const inBuckets = (points: ReadonlyArray<StoredPoint>, query: PointQuery & { readonly count: number }) => {
-  const fromMillis = query.fromMillis ?? points[0]?.atMillis
-  const toMillis = query.toMillis ?? points.at(-1)?.atMillis
+  // Slices of an endless range would have no length.
+  const finite = (millis: number | undefined) => (Number.isFinite(millis) ? millis : undefined)
+  const fromMillis = finite(query.fromMillis) ?? points[0]?.atMillis
+  const toMillis = finite(query.toMillis) ?? points.at(-1)?.atMillis
   return points.length === 0 || fromMillis === undefined || toMillis === undefined
     ? []
     : bucketize(points, { fromMillis, toMillis, count: query.count })

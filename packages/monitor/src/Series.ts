@@ -15,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ContainerMetric, ContainerReading, ContainerSample } from "./ContainerSampler.ts"
 import { derive } from "./ContainerSampler.ts"
-import type { ReadError, TargetGone } from "./ContainerSource.ts"
+import type { ReadError, ReadOptions, TargetGone } from "./ContainerSource.ts"
 import { makeRing } from "./internal/ring.ts"
 import type { Ring } from "./internal/ring.ts"
 import type { WindowSummary } from "./Window.ts"
@@ -54,7 +54,7 @@ export type SeriesItem =
 
 export interface Series {
   readonly target: ContainerTarget
-  /** What the ring holds, then live; ends after `Lost`. A reader slower than the ring loses the oldest items. */
+  /** What the ring holds, then live; ends after `Lost`, dies with a defect of the source. A reader slower than the ring loses the oldest items. */
   readonly items: Stream.Stream<SeriesItem>
   /** Samples in the ring, oldest first. */
   readonly recent: Effect.Effect<ReadonlyArray<ContainerSample>>
@@ -78,6 +78,11 @@ export interface SeriesOptions {
   readonly interval?: Duration.Input
   /** Items kept. Default 600. */
   readonly capacity?: number
+  /**
+   * Whether what costs more than a counter (open files, mounts, writable layer, an engine's `processes`) is read for every sample.
+   * Default `paced`: now and then, and repeated in between, so that such numbers look steadier than they are.
+   */
+  readonly details?: ReadOptions["details"]
 }
 
 /** Starts sampling in the scope. `onLost` runs once when the container is gone, before the series says so. */
@@ -96,11 +101,18 @@ export const make = Effect.fnUntraced(function* (options: {
   const ring = makeRing<SeriesItem>(capacity)
   const live = yield* Effect.acquireRelease(PubSub.sliding<SeriesItem>(capacity), PubSub.shutdown)
   const { onLost = () => Effect.void, read } = options
-  yield* Effect.forkScoped(run({ target, read, interval, timer, ring, live, onLost }))
+  const end: End = { defect: undefined }
+  // Nobody would hear of it otherwise, and readers would wait for ever.
+  const broken = (defect: unknown) =>
+    Effect.sync(() => void (end.defect = { value: defect })).pipe(
+      Effect.andThen(Effect.logError(`Could not go on sampling ${target.name}`, defect)),
+      Effect.andThen(PubSub.shutdown(live))
+    )
+  yield* Effect.forkScoped(run({ target, read, interval, timer, ring, live, onLost }).pipe(Effect.catchDefect(broken)))
   const recent = Effect.sync(() => samplesOf(ring.toArray()))
   return {
     target,
-    items: follow(ring, live),
+    items: follow(ring, live, end),
     recent,
     window: (metric, o) => Effect.flatMap(recent, (samples) => windowOf(samples, metric, o?.last)),
     interval: Ref.get(interval),
@@ -189,9 +201,16 @@ const untilDue = Effect.fnUntraced(function* ({ interval, timer }: Loop, started
   timer.asked = false
 })
 
-const follow = (ring: Ring<SeriesItem>, live: PubSub.PubSub<SeriesItem>): Stream.Stream<SeriesItem> =>
-  Stream.unwrap(
+/** A defect of the source, once there is one. */
+interface End {
+  defect: { readonly value: unknown } | undefined
+}
+
+const follow = (ring: Ring<SeriesItem>, live: PubSub.PubSub<SeriesItem>, end: End): Stream.Stream<SeriesItem> => {
+  const defect = Stream.suspend(() => (end.defect === undefined ? Stream.empty : Stream.die(end.defect.value)))
+  const items = Stream.unwrap(
     Effect.gen(function* () {
+      if (end.defect !== undefined) return Stream.fromIterable(ring.toArray())
       // Subscribe first, then read the ring: what arrives in between is in both and is dropped by its sequence.
       const subscription = yield* PubSub.subscribe(live)
       const past = ring.toArray()
@@ -202,6 +221,8 @@ const follow = (ring: Ring<SeriesItem>, live: PubSub.PubSub<SeriesItem>): Stream
       ).pipe(Stream.takeUntil((item) => item._tag === "Lost"))
     })
   )
+  return Stream.concat(items, defect)
+}
 
 const samplesOf = (items: ReadonlyArray<SeriesItem>): ReadonlyArray<ContainerSample> =>
   items.flatMap((item) => (item._tag === "Sampled" ? [item.sample] : []))

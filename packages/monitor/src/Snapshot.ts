@@ -140,8 +140,8 @@ const defined = (values: Readonly<Record<string, number | undefined>>): Record<s
   Object.fromEntries(Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
 
 /**
- * What changed from `before` to `after`, for every metric there is. A counter that fell has no difference: the container was
- * restarted in between. Refuses totals over something that was not measured, and snapshots that do not show the same subjects.
+ * What changed from `before` to `after`, for every metric there is. A counter that fell has no difference, nor has one across a
+ * restart, where the source tells one, or a change of source. Refuses totals over something that was not measured, and snapshots that do not show the same subjects.
  */
 export const compare = (before: Snapshot, after: Snapshot): Effect.Effect<SnapshotDelta, NotComparable> =>
   Effect.suspend(() => {
@@ -174,22 +174,39 @@ export const compare = (before: Snapshot, after: Snapshot): Effect.Effect<Snapsh
 
 const bytesPerMb = 1_000_000
 
-/** Metrics that only grow while a container runs. */
-const cumulative: ReadonlySet<string> = new Set<ContainerMetric>([
+/** Metrics that only grow while a container, or the host, runs. */
+const cumulative: ReadonlySet<string> = new Set<ContainerMetric | HostMetric>([
+  "memoryPeakBytes",
   "memoryOomKills",
   "networkRxBytes",
   "networkTxBytes",
   "blockReadBytes",
-  "blockWriteBytes"
+  "blockWriteBytes",
+  "diskReadBytes",
+  "diskWriteBytes"
 ])
+
+/** Whether these are two lives of a container, as far as their source knows. */
+export const isRestarted = <M extends string>(before: Sample<M>, after: Sample<M>): boolean =>
+  before.incarnation !== undefined && after.incarnation !== undefined && before.source === after.source
+    ? before.incarnation !== after.incarnation
+    : false
+
+/** Why the counters of the one do not go on in the other. */
+const counterBreak = <M extends string>(before: Sample<M>, after: Sample<M>): Absence | undefined => {
+  if (before.source !== after.source) return "source-changed"
+  return isRestarted(before, after) ? "counter-went-back" : undefined
+}
 
 const deltaOf = <M extends string>(metrics: ReadonlyArray<M>, before: Sample<M>, after: Sample<M>): Delta<M> => {
   const found = difference(before, after)
   const values: { [K in M]?: number } = {}
   const absent: { [K in M]?: Absence } = {}
+  const broken = counterBreak(before, after)
   for (const metric of metrics) {
     const grown = found.values[metric]
-    if (grown === undefined) absent[metric] = found.absent[metric] ?? "not-reported"
+    if (broken !== undefined && cumulative.has(metric)) absent[metric] = found.absent[metric] ?? broken
+    else if (grown === undefined) absent[metric] = found.absent[metric] ?? "not-reported"
     else if (grown < 0 && cumulative.has(metric)) absent[metric] = "counter-went-back"
     else values[metric] = grown
   }

@@ -135,6 +135,15 @@ const validate = Effect.fnUntraced(function* (
   return { metric, below, maxDeviation, windowMillis, intervalMillis, holeMillis, timeoutMillis }
 })
 
+/** A series repeats these for a while unless it is told not to, and what is repeated deviates from nothing. */
+const slow: ReadonlySet<ContainerMetric> = new Set<ContainerMetric>([
+  "processes",
+  "openFiles",
+  "writableLayerBytes",
+  "mountUsedBytes",
+  "mountLimitBytes"
+])
+
 /** The series are this call's own and small: what counts is kept in the runs. */
 const watchUntilStable = Effect.fnUntraced(function* (
   targets: ReadonlyArray<ContainerTarget>,
@@ -142,7 +151,11 @@ const watchUntilStable = Effect.fnUntraced(function* (
   runs: Map<string, Run>
 ) {
   const monitor = yield* Monitor
-  const items = monitor.seriesAll(targets, { interval: criteria.intervalMillis, capacity: 16 })
+  const items = monitor.seriesAll(targets, {
+    interval: criteria.intervalMillis,
+    capacity: 16,
+    details: slow.has(criteria.metric) ? "fresh" : "paced"
+  })
   const found = Stream.mapEffect(items, (item) => take(item, targets, criteria, runs))
   const stable = yield* Stream.runHead(Stream.filter(found, (all) => all !== undefined)).pipe(
     // The capacity is a constant.

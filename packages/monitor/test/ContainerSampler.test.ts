@@ -132,6 +132,16 @@ describe("derive, of readings with a clock of their own", () => {
     assert.strictEqual(derive(target, at(10, 100), at(12, 100)).absent.cpuCores, "no-interval")
   })
 
+  it("has no rate where the cpu counter shows a restart, even of counters that are higher than before", () => {
+    const { absent } = derive(
+      target,
+      readingAt(100, 1, { network: [{ name: "eth0", rxBytes: 1, txBytes: 1 }] }),
+      readingAt(101, 0.01, { network: [{ name: "eth0", rxBytes: 9000, txBytes: 9000 }] })
+    )
+    assert.strictEqual(absent.networkRxBytesPerSecond, "counter-went-back")
+    assert.strictEqual(absent.cpuThrottledMillis, "counter-went-back")
+  })
+
   it("has no rate across a restart, even where every counter is higher than before", () => {
     const { absent, intervalMillis, values } = derive(target, at(10, 100), at(12, 102, { incarnation: "9/200" }))
     assert.isUndefined(intervalMillis)

@@ -28,6 +28,7 @@ describe("EngineSource", () => {
         stats: statsAt(1, 1),
         cpuLimitCores: 1,
         source: "engine",
+        incarnation: "0",
         details: { processes: "not-requested" }
       })
       assert.strictEqual((yield* source.read(target)).cpuLimitCores, 1)
@@ -77,6 +78,42 @@ describe("EngineSource", () => {
             const process = { hostPid: 1, parentPid: 0, command: "sh" }
             return ++asked === 1 ? Effect.succeed([process, { ...process, hostPid: 2 }]) : Effect.fail(conflict)
           })
+      })
+    )
+  })
+
+  it.effect("does not count the dead that nobody reaped", () =>
+    Effect.gen(function* () {
+      const source = yield* ContainerSource
+      assert.strictEqual((yield* source.read(target, { details: "fresh" })).details?.processes, 1)
+    }).pipe(
+      provide({
+        statsContainer: () => Effect.succeed(statsAt(1, 1)),
+        inspectContainer: () => Effect.succeed(withQuota(1)),
+        topContainer: () =>
+          Effect.succeed([
+            { hostPid: 1, parentPid: 0, command: "sh -c echo <defunct>" },
+            { hostPid: 2, parentPid: 1, command: "[sleep] <defunct>" }
+          ])
+      })
+    )
+  )
+
+  it.effect("tells one life of a container from the next, a fresh reading at once", () => {
+    let startedAtMillis = 10
+    return Effect.gen(function* () {
+      const source = yield* ContainerSource
+      const incarnation = (details: "paced" | "fresh") =>
+        Effect.map(source.read(target, { details }), (reading) => reading.incarnation)
+      assert.strictEqual(yield* incarnation("paced"), "10")
+      startedAtMillis = 20
+      assert.strictEqual(yield* incarnation("fresh"), "20")
+      assert.strictEqual(yield* incarnation("paced"), "20")
+    }).pipe(
+      provide({
+        statsContainer: () => Effect.succeed(statsAt(1, 1)),
+        inspectContainer: () => Effect.sync(() => inspected({ startedAtMillis })),
+        topContainer: () => Effect.succeed([])
       })
     )
   })

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
@@ -75,7 +76,8 @@ describe("HostSampler", () => {
       const sampler = yield* HostSampler.HostSampler
       const sample = yield* sampler.sample({ window: "200 millis" })
       assert.strictEqual(sample.absent.diskTotalBytes, "not-reported")
-      assert.strictEqual(sample.absent.memoryTotalBytes, "not-reported")
+      for (const metric of ["memoryTotalBytes", "memoryBytes", "memoryAvailableBytes", "swapUsedBytes"] as const)
+        assert.strictEqual(sample.absent[metric], "not-reported", metric)
       assert.strictEqual(sample.absent.cpuPercent, "not-a-number")
       assert.strictEqual(sample.absent.cpuCores, "not-a-number")
     }).pipe(
@@ -107,11 +109,49 @@ describe("HostSampler", () => {
     })
   )
 
+  it.effect.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])("refuses a window of %s", (window) =>
+    Effect.gen(function* () {
+      const host = yield* Effect.flip(sampleHost(window))
+      const runner = yield* RunnerSampler.RunnerSampler.pipe(
+        Effect.flatMap((sampler) => Effect.flip(sampler.sample({ window }))),
+        Effect.provide(RunnerSampler.layer)
+      )
+      assert.deepStrictEqual([host._tag, runner._tag], ["InvalidInterval", "InvalidInterval"])
+    })
+  )
+
+  const idle = { ...HostSampler.machine, load: () => Promise.resolve({ currentLoad: 1 }) }
+
+  it.live("tells how long the window was, not how long it was to be", () =>
+    Effect.gen(function* () {
+      const [sample] = yield* Effect.all([sampleHost(250, idle), Effect.andThen(Effect.sleep(20), burn(400))], {
+        concurrency: "unbounded"
+      })
+      assert.isAbove(sample.intervalMillis ?? 0, 400)
+    })
+  )
+
+  // `systeminformation` repeats its last answer, the average since boot at first, until 200 ms passed by the wall clock.
+  it.live("has no cpu use where the wall clock went back during the window", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      let looks = 0
+      const back: Clock.Clock = Object.create(clock, {
+        currentTimeMillis: {
+          get: () => Effect.sync(() => clock.currentTimeMillisUnsafe() - 3_600_000 * Math.min(1, looks++))
+        }
+      })
+      const { absent } = yield* Effect.provideService(sampleHost(250, idle), Clock.Clock, back)
+      assert.deepStrictEqual([absent.cpuPercent, absent.cpuCores], ["clock-went-back", "clock-went-back"])
+    })
+  )
+
   it.live("fails where nothing can be read", () =>
     Effect.gen(function* () {
       const sampler = yield* HostSampler.HostSampler
       const error = yield* Effect.flip(sampler.sample())
-      assert.deepStrictEqual([error._tag, error.detail], ["HostUnreadable", "Error: no /proc"])
+      assert.strictEqual(error._tag, "HostUnreadable")
+      assert.include(error.message, "Error: no /proc")
     }).pipe(
       Effect.provide(
         HostSampler.layerWith({

@@ -59,7 +59,30 @@ describe("expectMemoryBounded", () => {
   )
 })
 
+/** The same after a restart, which forgets what had grown. */
+const restarted = (snapshot: Snapshot): Snapshot => ({
+  ...snapshot,
+  containers: snapshot.containers.map((sample) => ({ ...sample, incarnation: "2/9" }))
+})
+const known = (snapshot: Snapshot): Snapshot => ({
+  ...snapshot,
+  containers: snapshot.containers.map((sample) => ({ ...sample, incarnation: "1/1" }))
+})
+
 describe("memoryBounded", () => {
+  it.effect("is unknown of a container that was restarted meanwhile, unless it grew too much even so", () =>
+    Effect.gen(function* () {
+      const bounded = (after: Snapshot) => memoryBounded(known(using({ a: 10 })), after, { megabytes: 100 })
+      const low = yield* bounded(restarted(using({ a: 5 })))
+      assert.deepStrictEqual(
+        [low._tag, low._tag === "pass" ? "" : low.reason.includes("a was restarted")],
+        ["unknown", true]
+      )
+      assert.strictEqual((yield* bounded(restarted(using({ a: 500 }))))._tag, "fail")
+      assert.strictEqual((yield* bounded(known(using({ a: 5 }))))._tag, "pass")
+    })
+  )
+
   const verdict = (before: Snapshot, after: Snapshot) =>
     Effect.map(memoryBounded(before, after, { megabytes: 100 }), ({ _tag }) => _tag)
 

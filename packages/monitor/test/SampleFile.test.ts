@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -167,6 +168,18 @@ describe("buckets", () => {
           { fromMillis: 3000, toMillis: 4000, measured: 1, absent: 0, missed: 0, min: 7, avg: 7, max: 7 }
         ])
         assert.deepStrictEqual(yield* store.buckets({ id: "b", metric: "x", count: 4 }), [])
+      })
+    )
+  )
+
+  it.effect("take an open range for the one that is kept", () =>
+    inMemory(
+      Effect.gen(function* () {
+        const store = yield* SampleStore
+        yield* recordAll([sampled("a", 100, { x: 1 }), sampled("a", 300, { x: 3 })])
+        const open = { fromMillis: Number.NEGATIVE_INFINITY, toMillis: Number.POSITIVE_INFINITY }
+        const query = { id: "a", metric: "x", count: 2 }
+        assert.deepStrictEqual(yield* store.buckets({ ...query, ...open }), yield* store.buckets(query))
       })
     )
   )
@@ -449,6 +462,26 @@ describe("a file that refuses", () => {
       assert.strictEqual((yield* Effect.flip(store.subjects)).reason, "Closed")
       assert.strictEqual((yield* Effect.flip(store.flush)).reason, "Closed")
     })
+  )
+
+  it.live("is told of at the end, with how much is lost by it", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`))
+      const path = `${yield* directory}/s.sqlite`
+      let other: DatabaseSync | undefined
+      yield* withFile(
+        { path, flushEvery: "1 hour" },
+        Effect.gen(function* () {
+          yield* recordAll([sampled("a", 1, { x: 1 }), sampled("a", 2, { x: 1 })])
+          other = new DatabaseSync(path)
+          other.exec("BEGIN IMMEDIATE")
+        })
+      ).pipe(Effect.provide(Logger.layer([logger])))
+      other?.close()
+      assert.lengthOf(lines, 1)
+      assert.match(lines[0] ?? "", /^Warn .*2 samples are lost.*Could not write the sample store/s)
+    }).pipe(Effect.scoped)
   )
 
   const isolate = ["--mount", ...(process.getuid?.() === 0 ? [] : ["--map-root-user"])]

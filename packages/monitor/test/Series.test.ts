@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { EngineUnavailable } from "@sbx/engine/EngineError"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import type { ContainerReading } from "../src/ContainerSampler.ts"
 import type { ReadError } from "../src/ContainerSource.ts"
@@ -135,6 +138,20 @@ describe("series", () => {
       yield* series.sampleNow
       yield* advance(0)
       assert.strictEqual(lost, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("fails its readers, early and late, where the source has a defect, and leaves none of them waiting", () =>
+    Effect.gen(function* () {
+      const series = yield* make({ target, read: Effect.die(new Error("a defect")), interval: "1 second" })
+      const early = yield* Effect.forkChild(Effect.exit(Stream.runDrain(series.items)), { startImmediately: true })
+      yield* advance("2 seconds")
+      const late = yield* Effect.forkChild(Effect.exit(Stream.runDrain(series.items)), { startImmediately: true })
+      yield* advance("2 seconds")
+      for (const reader of [early, late]) {
+        const exit = yield* Fiber.join(reader)
+        assert.strictEqual(exit._tag === "Failure" ? String(Cause.squash(exit.cause)) : "success", "Error: a defect")
+      }
     }).pipe(Effect.scoped)
   )
 })

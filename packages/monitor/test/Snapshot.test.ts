@@ -91,6 +91,36 @@ describe("compare", () => {
     })
   )
 
+  it.effect("has no difference of counters across a restart or a change of source, even where they grew", () =>
+    Effect.gen(function* () {
+      const of = (over: Partial<Sample<ContainerMetric>>): Snapshot => ({
+        ...snapshotOf({}),
+        containers: snapshotOf({}).containers.map((sample) => ({ ...sample, incarnation: "1/1", ...over }))
+      })
+      const [restarted] = (yield* compare(of({}), of({ incarnation: "2/9" }))).containers
+      assert.deepStrictEqual(
+        [restarted?.absent.networkRxBytes, restarted?.absent.memoryPeakBytes, restarted?.values.pids],
+        ["counter-went-back", "counter-went-back", 0]
+      )
+      const [moved] = (yield* compare(of({}), of({ source: "engine" }))).containers
+      assert.deepStrictEqual([moved?.absent.blockWriteBytes, moved?.values.pids], ["source-changed", 0])
+    })
+  )
+
+  it.effect("has no difference of a host's counter that fell", () =>
+    Effect.gen(function* () {
+      const withHost = (value: number): Snapshot => ({
+        ...snapshotOf({}),
+        host: sampleOf("host", HostMetric.literals, value)
+      })
+      const { host } = yield* compare(withHost(9), withHost(4))
+      assert.deepStrictEqual(
+        [host?.absent.diskReadBytes, host?.absent.diskWriteBytes, host?.values.diskUsedBytes],
+        ["counter-went-back", "counter-went-back", -5]
+      )
+    })
+  )
+
   it.effect("refuses snapshots of which one shows the host and the other does not", () =>
     Effect.gen(function* () {
       const host: Snapshot = { ...snapshotOf({}), host: sampleOf("host", HostMetric.literals, 1) }

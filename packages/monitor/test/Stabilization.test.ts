@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
+import type { ReadOptions } from "../src/ContainerSource.ts"
 import { ContainerSource, TargetGone, TargetNotRunning } from "../src/ContainerSource.ts"
 import * as Monitors from "../src/Monitor.ts"
 import type { Criteria } from "../src/Stabilization.ts"
@@ -166,6 +167,32 @@ describe("waitForStabilization", () => {
         ]
       )
       assert.include(result.failure.message, "other: no sample for 57000 ms; last values 50000000, 50000000")
+    })
+  )
+
+  it.effect("does not take a number that is only repeated for a steady one", () =>
+    Effect.gen(function* () {
+      // Open files as a source reads them: every 10 s, repeated in between, unless they are asked for.
+      const paced = ContainerSource.of({
+        read: Effect.fnUntraced(function* (_: ContainerTarget, options?: ReadOptions) {
+          const second = (yield* Clock.currentTimeMillis) / 1000
+          const openFiles = options?.details === "fresh" && second % 2 === 1 ? 900 : 100
+          return { ...readingAt(second, 0.25), details: { openFiles } }
+        })
+      })
+      const fiber = yield* Effect.forkChild(
+        Effect.result(waitForStabilization(target, { ...criteria, metric: "openFiles", below: 1000 })).pipe(
+          Effect.provide(
+            Layer.provide(Monitors.layer, Layer.mergeAll(Layer.succeed(ContainerSource, paced), Memory.layer))
+          )
+        )
+      )
+      for (let second = 0; second <= 61; second++) {
+        yield* TestClock.adjust(second === 0 ? 0 : "1 second")
+        yield* settled
+      }
+      const result = yield* Fiber.join(fiber)
+      assert.strictEqual(result._tag === "Failure" ? result.failure._tag : "at rest", "NotStabilized")
     })
   )
 

@@ -80,10 +80,12 @@ const section = ({ containerId, items, marks, sandboxId }: SandboxTimeline): str
   const times = items.map(timeOf)
   const fromMillis = times.reduce((a, b) => Math.min(a, b), times[0] ?? 0)
   const toMillis = times.reduce((a, b) => Math.max(a, b), fromMillis)
+  const sampled = items.filter(({ _tag }) => _tag === "Sampled").length
+  const missed = items.length === sampled ? "" : `, ${items.length - sampled} missed`
   const drawn = charts.map((chart) => drawChart(chart, { containerId, items, marks, fromMillis, toMillis }))
   return [
     `<section aria-label="${text(sandboxId)}"><h3>${text(sandboxId)}</h3>`,
-    `<p>Container <code>${text(containerId.slice(0, 12))}</code>, ${items.length} ${items.length === 1 ? "sample" : "samples"} in ${text(duration(toMillis - fromMillis))}.</p>`,
+    `<p>Container <code>${text(containerId.slice(0, 12))}</code>, ${sampled} ${sampled === 1 ? "sample" : "samples"} in ${text(duration(toMillis - fromMillis))}${missed}.</p>`,
     ...(marks.length === 0 ? [] : [`<ul>${marks.map((mark) => listed(mark, fromMillis)).join("")}</ul>`]),
     ...drawn,
     "</section>"

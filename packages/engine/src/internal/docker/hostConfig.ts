@@ -39,6 +39,8 @@ export const HostConfig = Schema.Struct({
   MemorySwap: maybe(Schema.Finite),
   MemorySwappiness: maybe(Schema.Finite),
   NanoCpus: maybe(Schema.Finite),
+  CpuQuota: maybe(Schema.Finite),
+  CpuPeriod: maybe(Schema.Finite),
   CpuShares: maybe(Schema.Finite),
   CpusetCpus: maybe(Schema.String),
   PidsLimit: maybe(Schema.Finite),
@@ -217,12 +219,18 @@ const decodeRestart = (policy: HostConfig["RestartPolicy"]) => {
   return { name, ...present({ maximumRetryCount: positive(policy?.MaximumRetryCount) }) }
 }
 
+/** `docker run --cpu-quota`, Compose's `cpu_quota`: microseconds a period, of 100,000 where none is set; the engine refuses it beside NanoCpus. */
+const quotaNanoCpus = ({ CpuPeriod, CpuQuota }: HostConfig): number | undefined => {
+  const quota = positive(CpuQuota)
+  return quota === undefined ? undefined : (quota / (positive(CpuPeriod) ?? 100_000)) * 1e9
+}
+
 const decodeLimits = (host: HostConfig) => ({
   memoryBytes: positive(host.Memory),
   memorySwapBytes: host.MemorySwap === -1 ? -1 : positive(host.MemorySwap),
   // -1 is older engines' "not set"; 0 is a setting.
   memorySwappiness: (host.MemorySwappiness ?? -1) < 0 ? undefined : (host.MemorySwappiness ?? 0),
-  nanoCpus: positive(host.NanoCpus),
+  nanoCpus: positive(host.NanoCpus) ?? quotaNanoCpus(host),
   cpuShares: positive(host.CpuShares),
   cpusetCpus: nonEmpty(host.CpusetCpus),
   pidsLimit: positive(host.PidsLimit),
