@@ -30,7 +30,7 @@ export interface LeakOptions {
   readonly tolerance: { readonly [A in LeakAxis]?: number }
   /**
    * The smallest step of the value, e.g. 1 where things are counted. Then nothing passes that is too short for a leak at the tolerance to
-   * make two steps: it would have looked the same. Default 0: any growth shows.
+   * make two steps, since it would have looked the same; and fewer than three steps are no alarm. Default 0: any growth shows.
    */
   readonly resolution?: number
   /** Share of the axis, from its begin, that is left out as warm-up. Default 1/3. */
@@ -221,7 +221,10 @@ const verdictOf = (
       )
 }
 
-/** A pass stands only where a leak at the tolerance had the time to make two steps: one may be hidden in the last block. */
+/**
+ * What a value that goes in steps cannot show. A pass stands only where a leak at the tolerance had the time to make two steps, since one
+ * may be hidden in the last block; an alarm only where there were three, since two are things that came once, at two times.
+ */
 const visible = (
   axis: LeakAxis,
   kept: ReadonlyArray<Point>,
@@ -229,10 +232,20 @@ const visible = (
   resolution: number,
   verdict: Verdicts.Verdict
 ): Verdicts.Verdict => {
-  const span = (kept.at(-1)?.x ?? 0) - (kept[0]?.x ?? 0)
-  if (verdict._tag !== "pass" || span * tolerance >= 2 * resolution) return verdict
-  const grown = `${figure(tolerance)} would have grown by ${figure(span * tolerance)} only`
-  return Verdicts.unknown(`${axis}: a leak of ${grown}, where ${figure(2 * resolution)} would show; run for longer`)
+  const unknown = (reason: string) => Verdicts.unknown(`${axis}: ${reason}; run for longer`)
+  const due = ((kept.at(-1)?.x ?? 0) - (kept[0]?.x ?? 0)) * tolerance
+  if (verdict._tag === "pass" && due < 2 * resolution)
+    return unknown(
+      `a leak of ${figure(tolerance)} would have grown by ${figure(due)} only, where ${figure(2 * resolution)} would show`
+    )
+  const [least, most] = kept.reduce(([low, high], { y }) => [Math.min(low, y), Math.max(high, y)] as const, [
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY
+  ] as const)
+  const grown = most - least
+  if (verdict._tag === "fail" && grown < 3 * resolution)
+    return unknown(`it grew by ${figure(grown)}, which may have come once, where ${figure(3 * resolution)} would be a leak`)
+  return verdict
 }
 
 const interval = ({ high, low, slope }: { readonly slope: number; readonly low: number; readonly high: number }) =>

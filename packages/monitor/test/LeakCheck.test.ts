@@ -86,12 +86,28 @@ describe("a leak check", () => {
         assert.deepStrictEqual(verdicts(short), { zombies: "unknown", memoryBytes: "pass" })
         assert.isTrue(
           short.verdict._tag === "unknown" && short.verdict.reason.includes("run for longer"),
-          `${short.verdict}`
+          JSON.stringify(short.verdict)
         )
         assert.strictEqual((yield* run(Effect.void, { operations: 2900 })).verdict._tag, "unknown")
         assert.strictEqual((yield* run(Effect.void, { operations: 3100 })).verdict._tag, "pass")
       }).pipe(Effect.provide(host(() => ({ values: { zombies: 0, memoryBytes: 5e6 } }))))
   )
+
+  it("takes two things that came at different times for no leak, wherever they came", () => {
+    const readings = (first: number, second: number) =>
+      Array.from({ length: 61 }, (_, i): LeakReading => {
+        const fileDescriptors = 20 + (i >= first ? 1 : 0) + (i >= second ? 1 : 0)
+        return { operations: i * 60, atMillis: i, values: { fileDescriptors }, absent: {} }
+      })
+    const alarms: Array<string> = []
+    for (let first = 1; first < 60; first++) {
+      for (let second = first + 1; second <= 60; second++) {
+        const judged = Result.getOrThrow(judgeReadings(readings(first, second)))
+        if (judged.verdict._tag === "fail") alarms.push(`${first}, ${second}`)
+      }
+    }
+    assert.deepStrictEqual(alarms, [])
+  })
 
   it.effect("ends with the operation's failure", () =>
     Effect.gen(function* () {
