@@ -66,6 +66,12 @@ describe("report.html", () => {
     assert.include(never, ", 0 samples in ")
   })
 
+  it("breaks the line where samples could not be kept and nothing says so", () => {
+    const items = [1000, 2000, 3000, 9000, 10_000].map((atMillis) => sampled(atMillis, { cpuCores: 0.5 }))
+    const [cpu = ""] = svgs(html(report, { sandboxes: [{ ...sandbox, items }], note: undefined }))
+    assert.lengthOf(cpu.match(/<path class="sbx-line"/g) ?? [], 2)
+  })
+
   it("says why a metric was never measured, in place of a picture", () => {
     assert.include(page, "<p>network in: not measured (not-reported, TargetNotRunning).</p>")
   })

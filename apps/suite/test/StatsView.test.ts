@@ -93,6 +93,11 @@ describe("the screen of stats", () => {
     assert.strictEqual(lines.at(-1), "… 15 more lines; make the window higher")
   })
 
+  it("is 80 by 24 on a terminal that does not say its size", () => {
+    const sized = view.draw([running, view.initial(db)], { ...plain, columns: 80, rows: 24 })
+    assert.deepStrictEqual(view.draw([running, view.initial(db)], { ...plain, columns: 0, rows: 0 }), sized)
+  })
+
   it("paints what is close to its limit, and nothing that is not asked for", () => {
     const seen = new Set<string>()
     const paint: view.View["paint"] = (colour, text) => (seen.add(colour), text)

@@ -1,8 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Verdict from "@sbx/core/Verdict"
+import { NotStabilized } from "@sbx/monitor/Stabilization"
 import { breached, type CheckVerdict, held, notApplicable, notRun } from "@sbx/security/CheckVerdict"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { missingInOrder } from "../src/internal/factOrder.ts"
 import { summarise } from "../src/internal/figures.ts"
+import { judgeUnrest } from "../src/scenarios/monitor/Stabilization.ts"
 import { peakOverlap } from "../src/scenarios/orchestration/ConcurrentCreation.ts"
 import { judgeHardened, judgeWeakened, rightCheck } from "../src/scenarios/security/Boundaries.ts"
 
@@ -21,6 +25,41 @@ describe("overlap", () => {
     assert.strictEqual(peakOverlap([at(0, 5), at(1, 2), at(3, 4)]), 2, "never three at once")
     assert.strictEqual(peakOverlap([]), 0)
   })
+})
+
+describe("a wait for rest", () => {
+  const gaveUp = (finding: string, ...values: ReadonlyArray<number>) =>
+    Result.fail(
+      new NotStabilized({
+        metric: "cpuCores",
+        below: 1,
+        maxDeviation: 1,
+        windowMillis: 1000,
+        timeoutMillis: 2500,
+        targets: [{ containerId: "c0ffee", name: "web", stable: false, finding, values }]
+      })
+    )
+  const verdictOf = (result: Parameters<typeof judgeUnrest>[0]) =>
+    Effect.map(Effect.result(judgeUnrest(result, /^up to/)), (judged) =>
+      Result.isSuccess(judged) ? judged.success._tag : judged.failure._tag
+    )
+
+  it.effect("is right for the reason that it gives, and for no other", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* verdictOf(gaveUp("up to 2", 1, 2)), "pass")
+      assert.strictEqual(yield* verdictOf(gaveUp("deviates by 3", 1, 2)), "fail")
+      assert.strictEqual(yield* verdictOf(Result.succeed([])), "fail")
+    })
+  )
+
+  it.effect.each(["no sample for 700 ms", "no value (TargetNotRunning)", "at rest for 0 ms only"])(
+    "says nothing of the monitor where a busy host left holes: %s",
+    (finding) =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* verdictOf(gaveUp(finding, 1)), "unknown")
+        assert.strictEqual(yield* verdictOf(gaveUp(finding)), "Undecidable")
+      })
+  )
 })
 
 describe("facts in order", () => {

@@ -183,7 +183,7 @@ const acknowledge = (
 const silent = (state: AlertState) => Result.succeed<Step>({ state, events: [] })
 
 /** The time until the next measurement will not count: nobody knows what the value was in between. */
-const afterGap = (state: AlertState): AlertState =>
+export const afterGap = (state: AlertState): AlertState =>
   state.pending === undefined ? state : { ...state, pending: { ...state.pending, contiguous: false } }
 
 const hold = (

@@ -36,7 +36,8 @@ export interface AlertRuleOptions {
   readonly threshold: number
   /**
    * The alert resolves at the first measured value that does not breach this level by the same comparison: for `>` a value at or below
-   * it, for `>=` a value below it. Default: the threshold, which is no hysteresis. Never above the threshold.
+   * it, for `>=` a value below it. Default: the threshold, which is no hysteresis. Never above the threshold, nor so low that 0 breaches
+   * it: no metric is negative.
    */
   readonly resolveThreshold?: number
   /** Default `warning`. */
@@ -95,7 +96,8 @@ const remedies: Record<RuleFault, string> = {
   comparison: 'Give ">" or ">=".',
   severity: "Give info, warning or critical.",
   threshold: "Give a finite number in the metric's unit.",
-  "resolve-threshold": "Give a finite number not above the threshold.",
+  "resolve-threshold":
+    "Give a finite number not above the threshold, which a metric can fall to: 0 or more for >, more than 0 for >=.",
   for: 'Give a finite duration that is not negative, e.g. "30 seconds".',
   cooldown: 'Give a finite duration that is not negative, e.g. "5 minutes".',
   selector: "Give all, or at least one id, name or label."
@@ -115,6 +117,8 @@ const Given = Schema.Struct({
   cooldown: Schema.optionalKey(DurationText),
   selector: Schema.optionalKey(Selector)
 })
+
+const decodeGiven = Schema.decodeUnknownEffect(Schema.Array(Given), { onExcessProperty: "error" })
 
 /** What both {@link AlertRuleOptions} and a decoded rule are. */
 interface Unchecked extends Omit<typeof Given.Type, "for" | "cooldown"> {
@@ -142,11 +146,11 @@ const checkAll = Effect.fnUntraced(function* (
   return yield* Effect.forEach(rules, (rule) => Effect.fromResult(check(rule)))
 })
 
-/** Reads rules from parsed JSON: an array of {@link AlertRuleOptions} with durations as text or milliseconds. */
+/** Reads rules from parsed JSON: an array of {@link AlertRuleOptions} with durations as text or milliseconds. Refuses a misspelt option. */
 export const decodeAll = Effect.fnUntraced(function* (
   json: unknown
 ): Effect.fn.Return<ReadonlyArray<AlertRule>, InvalidRule | Schema.SchemaError> {
-  return yield* checkAll(yield* Schema.decodeUnknownEffect(Schema.Array(Given))(json))
+  return yield* checkAll(yield* decodeGiven(json))
 })
 
 const refuse = (rule: string, fault: RuleFault, detail: string) =>
@@ -168,6 +172,12 @@ const check = (options: Unchecked): Result.Result<AlertRule, InvalidRule> => {
   if (!Number.isFinite(threshold)) return refuse(name, "threshold", `its threshold is ${threshold}`)
   if (!Number.isFinite(resolveThreshold) || resolveThreshold > threshold)
     return refuse(name, "resolve-threshold", `it fires at ${threshold} and would resolve at ${resolveThreshold}`)
+  if (breaches({ comparison }, 0, resolveThreshold))
+    return refuse(
+      name,
+      "resolve-threshold",
+      `no metric is below 0, and 0 would not resolve it (${comparison} ${resolveThreshold})`
+    )
   const forMillis = millisOf(options.for ?? 0)
   if (forMillis === undefined) return refuse(name, "for", "the time to hold is negative, infinite or no duration")
   const cooldownMillis = millisOf(options.cooldown ?? 0)

@@ -1,6 +1,6 @@
 /**
- * Tells alerts to an HTTP server: a POST of the notice as JSON; any status of 2xx takes it. Refuses an address that is not http(s).
- * Errors name the origin only, since paths and queries of webhooks are often secret.
+ * Tells alerts to an HTTP server: a POST of the notice as JSON; any status of 2xx takes it. Refuses an address that
+ * is not http(s) or holds a user or password. Errors name the origin only, since paths and queries of webhooks are often secret.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -17,10 +17,10 @@ export interface WebhookOptions {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** The address is no http(s) URL. It is not repeated here: it may hold a secret. */
+/** The address is no http(s) URL, or has a user or password: fetch sends nothing there. Not repeated here: it may hold a secret. */
 export class InvalidWebhook extends Schema.TaggedError<InvalidWebhook>()("InvalidWebhook", { name: Schema.String }) {
   override get message() {
-    return `Could not use the webhook ${this.name}: its address is not a URL with http or https.\nGive one, e.g. https://alerts.example/hook.`
+    return `Could not use the webhook ${this.name}: its address is not a URL with http or https, or it holds a user or password.\nGive one, e.g. https://alerts.example/hook; a password goes into the header authorization.`
   }
 }
 
@@ -44,7 +44,8 @@ export const make = Effect.fnUntraced(function* (
   const given = Option.getOrElse(yield* Effect.serviceOption(FetchHttpClient.RequestInit), () => ({}))
   const init = { ...given, redirect: "manual" as const }
   const url = URL.canParse(options.url) ? new URL(options.url) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol)) return yield* new InvalidWebhook({ name })
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "")
+    return yield* new InvalidWebhook({ name })
   const refused = (detail: string) => Effect.fail(new WebhookRefused({ origin: url.origin, detail }))
   return {
     name,

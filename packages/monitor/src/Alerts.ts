@@ -17,7 +17,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AlertCommand, AlertNotFiring, AlertState, Episode, Phase } from "./AlertDecider.ts"
-import { acknowledging, decider, evolve, initial, phaseOf, step } from "./AlertDecider.ts"
+import { acknowledging, afterGap, decider, evolve, initial, phaseOf, step } from "./AlertDecider.ts"
 import type { AlertEvent, AlertKey } from "./AlertEvent.ts"
 import { alertStreamId, alertTypes, isAlertEvent } from "./AlertEvent.ts"
 import type { AlertRule, AlertTarget, InvalidRule } from "./AlertRule.ts"
@@ -64,7 +64,7 @@ export class Alerts extends Context.Service<
       target: AlertTarget,
       options?: SeriesOptions
     ) => Effect.Effect<Series, SeriesError | LabelsUnknown | ReadError, Scope.Scope>
-    /** Judges a series that somebody else has made, as long as the scope lives. */
+    /** Judges a series that somebody else has made, as long as the scope lives: what its ring holds first, and no item twice. */
     readonly attach: (
       target: AlertTarget,
       series: Pick<Series, "items">
@@ -126,7 +126,13 @@ export const layerWith = (
     Effect.gen(function* () {
       const monitor = yield* Monitor
       const journal = yield* Journal
-      return makeService({ monitor, journal, rules: yield* AlertRules.makeAll(rules), entries: new Map() })
+      return makeService({
+        monitor,
+        journal,
+        rules: yield* AlertRules.makeAll(rules),
+        entries: new Map(),
+        judged: new WeakMap()
+      })
     })
   )
 
@@ -138,7 +144,12 @@ interface Parts {
   readonly journal: Journal["Service"]
   readonly rules: ReadonlyArray<AlertRule>
   readonly entries: Map<string, Entry>
+  /** By series. */
+  readonly judged: WeakMap<Series["items"], Judged>
 }
+
+/** The newest item of a series that each alert was judged by: one that is attached again offers what its ring holds a second time. */
+type Judged = Map<string, SeriesItem["sequence"]>
 
 /** An alert in memory: its state, and the version of its stream that the state stands on. */
 interface Entry {
@@ -157,11 +168,16 @@ interface Watcher {
 }
 
 const makeService = (parts: Parts): Alerts["Service"] => {
-  const { entries, monitor, rules } = parts
+  const { entries, judged, monitor, rules } = parts
+  const judgedOf = ({ items }: Pick<Series, "items">) => {
+    const known = judged.get(items) ?? new Map()
+    judged.set(items, known)
+    return known
+  }
   const judging = (target: ContainerTarget, mine: ReadonlyArray<AlertRule>, series: Pick<Series, "items">) =>
     Effect.acquireRelease(join(parts, target, mine), (watcher) => Effect.sync(() => leave(parts, watcher))).pipe(
       Effect.flatMap((watcher) =>
-        Effect.forkScoped(Stream.runForEach(series.items, (item) => judge(parts, watcher, item)))
+        Effect.forkScoped(Stream.runForEach(series.items, (item) => judge(parts, watcher, judgedOf(series), item)))
       ),
       Effect.asVoid
     )
@@ -234,10 +250,14 @@ const leave = ({ entries }: Parts, watcher: Watcher) => {
   }
 }
 
-const judge = Effect.fnUntraced(function* (parts: Parts, watcher: Watcher, item: SeriesItem) {
+const judge = Effect.fnUntraced(function* (parts: Parts, watcher: Watcher, judged: Judged, item: SeriesItem) {
+  const { sequence } = item
   const atMillis = yield* Clock.currentTimeMillis
-  const mine = watcher.entries.filter(({ watchers }) => watchers[0] === watcher)
+  const mine = watcher.entries.filter(({ id, watchers }) => watchers[0] === watcher && sequence > (judged.get(id) ?? 0))
   yield* Effect.forEach(mine, (entry) => {
+    // What the ring had dropped before it was read is as if it had not been measured.
+    if (sequence > (judged.get(entry.id) ?? sequence) + 1) entry.state = afterGap(entry.state)
+    judged.set(entry.id, sequence)
     const command = commandOf(entry.rule, item, atMillis)
     const told = tell(parts, entry, command).pipe(
       Effect.tapError((error) => Effect.logError(`Could not record the alert ${entry.rule.name}`, error))

@@ -10,7 +10,7 @@ import { judge } from "./LeakDetector.ts"
 import type { LeakReading } from "./LeakSources.ts"
 import { LeakCounter, LeakSources } from "./LeakSources.ts"
 
-export interface LeakCheckOptions extends Omit<LeakOptions, "tolerance"> {
+export interface LeakCheckOptions extends Omit<LeakOptions, "tolerance" | "resolution"> {
   /** Per counter; what is not given is {@link defaultTolerance}. */
   readonly tolerance?: { readonly [C in LeakCounter]?: LeakOptions["tolerance"] }
 }
@@ -32,7 +32,7 @@ export interface LeakReport {
   readonly readings: ReadonlyArray<LeakReading>
 }
 
-/** Half of a leak of 1 MB per 100 operations; one thing in 1,000 operations. */
+/** Half of a leak of 1 MB per 100 operations; one thing in 1,000 operations, which takes 3,000 and more of them to pass. */
 export const defaultTolerance = (counter: LeakCounter): LeakOptions["tolerance"] => ({
   "per-1000-operations": counter === "memoryBytes" ? 5e6 : 1
 })
@@ -88,7 +88,8 @@ const judgeCounter = (
     else points.push({ operations, atMillis, value })
   }
   const ends = { counter, first: points[0]?.value, last: points.at(-1)?.value }
-  const judged = judge(points, { ...options, tolerance: tolerance?.[counter] ?? defaultTolerance(counter) })
+  const resolution = counter === "memoryBytes" ? 0 : 1
+  const judged = judge(points, { ...options, resolution, tolerance: tolerance?.[counter] ?? defaultTolerance(counter) })
   return Result.map(judged, (finding) => {
     // What was seen to grow has grown, whatever a reading in between would have said.
     if (reasons.size === 0 || finding.verdict._tag === "fail")

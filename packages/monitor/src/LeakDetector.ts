@@ -28,6 +28,11 @@ export interface LeakOptions {
    * says that a leak this fast would have shown.
    */
   readonly tolerance: { readonly [A in LeakAxis]?: number }
+  /**
+   * The smallest step of the value, e.g. 1 where things are counted. Then nothing passes that is too short for a leak at the tolerance to
+   * make two steps, since it would have looked the same; and fewer than three steps are no alarm. Default 0: any growth shows.
+   */
+  readonly resolution?: number
   /** Share of the axis, from its begin, that is left out as warm-up. Default 1/3. */
   readonly warmUpShare?: number
   /** Of an alarm, over all scales together. Default 0.99. */
@@ -68,7 +73,7 @@ export interface LeakFinding {
 
 /** Options with which nothing could be judged. */
 export class InvalidLeakOptions extends Schema.TaggedError<InvalidLeakOptions>()("InvalidLeakOptions", {
-  fault: Schema.Literals(["tolerance", "warm-up", "confidence"]),
+  fault: Schema.Literals(["tolerance", "resolution", "warm-up", "confidence"]),
   given: Schema.String
 }) {
   override get message() {
@@ -78,6 +83,7 @@ export class InvalidLeakOptions extends Schema.TaggedError<InvalidLeakOptions>()
 
 const remedies: Record<InvalidLeakOptions["fault"], string> = {
   tolerance: "Give a finite number that is not negative, for at least one axis.",
+  resolution: "Give a finite number that is not negative.",
   "warm-up": "Give a share from 0 to 0.9.",
   confidence: "Give a number from 0.5 to 0.9999."
 }
@@ -99,17 +105,18 @@ export const judge = (
   points: ReadonlyArray<LeakPoint>,
   options: LeakOptions
 ): Result.Result<LeakFinding, InvalidLeakOptions> => {
-  const { confidence = 0.99, tolerance, warmUpShare = 1 / 3 } = options
+  const { confidence = 0.99, resolution = 0, tolerance, warmUpShare = 1 / 3 } = options
   const refuse = (fault: InvalidLeakOptions["fault"], given: string) =>
     Result.fail(new InvalidLeakOptions({ fault, given }))
   if (!(confidence >= 0.5 && confidence <= 0.9999)) return refuse("confidence", String(confidence))
+  if (!(Number.isFinite(resolution) && resolution >= 0)) return refuse("resolution", String(resolution))
   if (!(warmUpShare >= 0 && warmUpShare <= 0.9)) return refuse("warm-up", String(warmUpShare))
   const axes: Array<AxisFinding> = []
   for (const axis of LeakAxis.literals) {
     const limit = tolerance[axis]
     if (limit === undefined) continue
     if (!(Number.isFinite(limit) && limit >= 0)) return refuse("tolerance", `${limit} ${axis}`)
-    axes.push(judgeAxis(axis, points, limit, warmUpShare, confidence))
+    axes.push(judgeAxis(axis, points, limit, { resolution, warmUpShare, confidence }))
   }
   if (axes.length === 0) return refuse("tolerance", "not given")
   return Result.succeed({ verdict: Verdicts.mergeAll(axes.map(({ verdict }) => verdict)), axes })
@@ -119,9 +126,9 @@ const judgeAxis = (
   axis: LeakAxis,
   given: ReadonlyArray<LeakPoint>,
   tolerance: number,
-  warmUpShare: number,
-  overall: number
+  options: Required<Omit<LeakOptions, "tolerance">>
 ): AxisFinding => {
+  const { confidence: overall, resolution, warmUpShare } = options
   const confidence = 1 - (1 - overall) / scales.length
   const none = { axis, tolerance, confidence, scales: [] }
   const unknown = (reason: string, points: number): AxisFinding => ({
@@ -144,7 +151,10 @@ const judgeAxis = (
     blocks * blockPoints > kept.length ? [] : scaleOf(floorsOf(kept, blocks), confidence)
   )
   const judged = { ...none, points: kept.length, scales: looks }
-  return { ...judged, verdict: verdictOf(axis, kept, looks, tolerance, overall) }
+  return {
+    ...judged,
+    verdict: visible(axis, kept, tolerance, resolution, verdictOf(axis, kept, looks, tolerance, overall))
+  }
 }
 
 const pointsOf = (axis: LeakAxis, given: ReadonlyArray<LeakPoint>): ReadonlyArray<Point> | undefined => {
@@ -209,6 +219,33 @@ const verdictOf = (
     : Verdicts.unknown(
         `${axis}: its slope is ${interval(closest)}, which does not tell it from ${figure(tolerance)}; run for longer`
       )
+}
+
+/**
+ * What a value that goes in steps cannot show. A pass stands only where a leak at the tolerance had the time to make two steps, since one
+ * may be hidden in the last block; an alarm only where there were three, since two are things that came once, at two times.
+ */
+const visible = (
+  axis: LeakAxis,
+  kept: ReadonlyArray<Point>,
+  tolerance: number,
+  resolution: number,
+  verdict: Verdicts.Verdict
+): Verdicts.Verdict => {
+  const unknown = (reason: string) => Verdicts.unknown(`${axis}: ${reason}; run for longer`)
+  const due = ((kept.at(-1)?.x ?? 0) - (kept[0]?.x ?? 0)) * tolerance
+  if (verdict._tag === "pass" && due < 2 * resolution)
+    return unknown(
+      `a leak of ${figure(tolerance)} would have grown by ${figure(due)} only, where ${figure(2 * resolution)} would show`
+    )
+  const [least, most] = kept.reduce(([low, high], { y }) => [Math.min(low, y), Math.max(high, y)] as const, [
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY
+  ] as const)
+  const grown = most - least
+  if (verdict._tag === "fail" && grown < 3 * resolution)
+    return unknown(`it grew by ${figure(grown)}, which may have come once, where ${figure(3 * resolution)} would be a leak`)
+  return verdict
 }
 
 const interval = ({ high, low, slope }: { readonly slope: number; readonly low: number; readonly high: number }) =>

@@ -21,10 +21,12 @@ export const listen = { host: "127.0.0.1", port: 9464 } as const
 /** prometheus.io/docs/instrumenting/exposition_formats. */
 const contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-/** Samples as text. Names and units as in `MetricNames.prometheusName`; labels `container_id`, `container_name`, `sbx_run_id`. */
+/** Samples as text; of a subject that is there several times, the last. Names and units as in `MetricNames.prometheusName`; labels `container_id`, `container_name`, `sbx_run_id`. */
 export const text = (samples: ReadonlyArray<AnySample>, runId?: string): string => {
   const context = Context.make(Metric.MetricRegistry, new Map())
-  for (const sample of samples) {
+  // A counter of effect's adds up what it is told.
+  const latest = new Map(samples.map((sample) => [`${sample.subject} ${sample.id}`, sample]))
+  for (const sample of latest.values()) {
     for (const { name, value } of exported(sample)) {
       const options = { description: name.help, attributes: { ...attributesOf(sample, runId), ...name.attributes } }
       const id = prometheusName(name)

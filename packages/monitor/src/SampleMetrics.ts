@@ -22,7 +22,7 @@ export type AnySample = Sample<string>
 export interface SampleMetricsOptions {
   /** Given to every metric as `sbx.run.id`. */
   readonly runId?: string
-  /** A subject not sampled for this long vanishes. Longer than the sampling interval. Default 1 minute. */
+  /** A subject not sampled for this long vanishes; from the registry a tenth later at most. Longer than the sampling interval. Default 1 minute. */
   readonly staleAfter?: Duration.Input
 }
 
@@ -69,8 +69,9 @@ export const make = Effect.fnUntraced(function* (
       for (const { remove } of known.get(key)?.registrations ?? []) remove()
       known.set(key, { sample, seenNanos, registrations: register(sample, options.runId, context) })
     })
-  // Exporters that push read the registry whenever they like, so what is stale must go without being asked for.
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(staleAfter), evict)))
+  // Exporters that push read the registry whenever they like, so what is stale must go without being asked for, a tenth late at most.
+  const look = Duration.millis(Duration.toMillis(staleAfter) / 10)
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(look), evict)))
   return {
     record,
     forget: (subject) => Effect.sync(() => drop(keyOf(subject))),

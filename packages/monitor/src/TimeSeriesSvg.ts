@@ -27,6 +27,8 @@ export interface TimeSeries {
   /** Oldest first. */
   readonly points: ReadonlyArray<Point>
   readonly marks?: ReadonlyArray<Mark>
+  /** Longer than this between two neighbours is a gap too: nothing was measured meanwhile. Default: no time is. */
+  readonly gapMillis?: number
   /** What the picture spans; points and marks outside are left out, bands are cut. */
   readonly fromMillis: number
   readonly toMillis: number
@@ -54,7 +56,9 @@ export const timeSeriesSvg = (series: TimeSeries): string => {
     `<rect class="sbx-plot" x="${plot.x}" y="${plot.y}" width="${plot.width}" height="${plot.height}"/>`,
     ...marks.map((mark, i) => drawMark(mark, i, x, series)),
     ...axes(series, top),
-    ...segments(points).map((segment) => `<path class="sbx-line" d="${pathOf(thin(segment, x), x, y)}"/>`),
+    ...segments(points, series.gapMillis).map(
+      (segment) => `<path class="sbx-line" d="${pathOf(thin(segment, x), x, y)}"/>`
+    ),
     "</svg>"
   ].join("")
 }
@@ -153,12 +157,16 @@ interface Measured {
 }
 
 /** Runs of measured points, between gaps. */
-const segments = (points: ReadonlyArray<Point>): ReadonlyArray<ReadonlyArray<Measured>> => {
+const segments = (
+  points: ReadonlyArray<Point>,
+  gapMillis = Number.POSITIVE_INFINITY
+): ReadonlyArray<ReadonlyArray<Measured>> => {
   const all: Array<Array<Measured>> = []
   let current: Array<Measured> | undefined
   for (const { atMillis, value } of points) {
     if (value === undefined) current = undefined
-    else if (current === undefined) all.push((current = [{ atMillis, value }]))
+    else if (current === undefined || atMillis - (current.at(-1)?.atMillis ?? atMillis) > gapMillis)
+      all.push((current = [{ atMillis, value }]))
     else current.push({ atMillis, value })
   }
   return all

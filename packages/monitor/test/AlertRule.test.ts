@@ -37,6 +37,11 @@ describe("rules", () => {
     ["threshold", { threshold: Number.POSITIVE_INFINITY }],
     ["resolve-threshold", { resolveThreshold: 80.1 }],
     ["resolve-threshold", { resolveThreshold: Number.NaN }],
+    // No metric is ever below zero, so nothing would resolve these.
+    ["resolve-threshold", { resolveThreshold: -1 }],
+    ["resolve-threshold", { threshold: -1 }],
+    ["resolve-threshold", { comparison: ">=", threshold: 0 }],
+    ["resolve-threshold", { comparison: ">=", resolveThreshold: 0 }],
     ["for", { for: -1 }],
     ["for", { for: Number.NaN }],
     ["for", { for: "-5 seconds" }],
@@ -81,13 +86,19 @@ describe("rules from outside", () => {
     })
   )
 
-  it.effect.each([{ threshold: Number.NaN }, { for: "soon" }, { threshold: "80" }, { selector: "all" }])(
-    "are refused by their schema: %j",
-    (wrong) =>
-      Effect.gen(function* () {
-        const error = yield* Effect.flip(AlertRules.decodeAll([{ ...good, ...wrong }]))
-        assert.strictEqual(error._tag, "SchemaError")
-      })
+  it.effect.each([
+    { threshold: Number.NaN },
+    { for: "soon" },
+    { threshold: "80" },
+    { selector: "all" },
+    // A misspelt option would silently be its default.
+    { coolDown: "5 minutes" },
+    { selector: { _tag: "all", ids: ["c0ffee"] } }
+  ])("are refused by their schema: %j", (wrong) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(AlertRules.decodeAll([{ ...good, ...wrong }]))
+      assert.strictEqual(error._tag, "SchemaError")
+    })
   )
 })
 

@@ -4,6 +4,7 @@ import * as Sqlite from "@sbx/journal/Sqlite"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
@@ -18,7 +19,20 @@ import { callback } from "../src/AlertReceiver.ts"
 import * as Alerts from "../src/Alerts.ts"
 import { ContainerSource, TargetGone } from "../src/ContainerSource.ts"
 import * as Monitors from "../src/Monitor.ts"
-import { alerts, base, feed, firstNotices, key, memoryRule, refusing, told, web, world } from "./alertWorld.ts"
+import {
+  alerts,
+  base,
+  feed,
+  firstNotices,
+  holdingBack,
+  key,
+  memoryRule,
+  refusing,
+  ringOf,
+  told,
+  web,
+  world
+} from "./alertWorld.ts"
 import { readingAt } from "./readings.ts"
 
 const scoped = <A, E>(effect: Effect.Effect<A, E, Alerts.Alerts | Journal | Monitors.Monitor | Scope.Scope>) =>
@@ -155,6 +169,36 @@ describe("judging a series", () => {
   })
 })
 
+describe("a series that is read too slowly", () => {
+  it.effect("has a gap where its ring has dropped items: that time does not count as held", () =>
+    Effect.gen(function* () {
+      const { attach } = yield* Alerts.Alerts
+      const series = ringOf(85, 85, "dropped", "dropped", 85)
+      yield* attach(web, series)
+      yield* Effect.yieldNow.pipe(Effect.repeat({ until: () => series.read.count === 1 }))
+      assert.deepStrictEqual([yield* phases, yield* told], [["pending"], []])
+    }).pipe(Effect.scoped, Effect.provide(world([{ ...memoryRule, for: "2 seconds" }])))
+  )
+})
+
+describe("a series that is attached again", () => {
+  it.effect("is not judged twice by what its ring still holds", () =>
+    scoped(
+      Effect.gen(function* () {
+        const { attach } = yield* Alerts.Alerts
+        const series = ringOf(85, 10, 12)
+        for (const readers of [1, 2]) {
+          const scope = yield* Scope.make()
+          yield* Scope.provide(attach(web, series), scope)
+          yield* Effect.yieldNow.pipe(Effect.repeat({ until: () => series.read.count === readers }))
+          yield* Scope.close(scope, Exit.void)
+        }
+        assert.deepStrictEqual(yield* told, ["AlertFired 1", "recovered 1"])
+      })
+    )
+  )
+})
+
 describe("a process that starts later", () => {
   it.effect("goes on with the open episode and its acknowledgement", () =>
     Effect.gen(function* () {
@@ -236,6 +280,26 @@ describe("a journal in a file", () => {
 })
 
 describe("acknowledge", () => {
+  it.effect("does not bring back an alert that was resolved before its answer came", () => {
+    const held = holdingBack("AlertAcknowledged")
+    return Effect.gen(function* () {
+      const { acknowledge } = yield* Alerts.Alerts
+      const give = yield* feed()
+      yield* give(85)
+      const answer = yield* Effect.forkChild(acknowledge(key, { by: "op" }), { startImmediately: true })
+      yield* held.appended
+      yield* give(10)
+      yield* held.release
+      yield* Fiber.join(answer)
+      assert.deepStrictEqual(yield* phases, ["resolved"])
+      yield* give(85)
+      assert.deepStrictEqual(yield* told, ["AlertFired 1", "AlertAcknowledged 1", "recovered 1", "AlertFired 2"])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Layer.provideMerge(alerts(), Layer.mergeAll(Monitors.layerDisabled, held.layer)))
+    )
+  })
+
   it.effect("refuses what does not fire, and needs neither rule nor watcher", () =>
     Effect.gen(function* () {
       yield* Effect.flatMap(feed(), (give) => give(85)).pipe(Effect.scoped, Effect.provide(alerts()))

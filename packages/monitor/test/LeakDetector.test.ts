@@ -192,6 +192,7 @@ describe("options", () => {
     ["tolerance", { tolerance: {} }],
     ["tolerance", { tolerance: { "per-hour": -1 } }],
     ["tolerance", { tolerance: { "per-hour": Number.NaN } }],
+    ["resolution", { ...exact, resolution: -1 }],
     ["warm-up", { ...exact, warmUpShare: 1 }],
     ["confidence", { ...exact, confidence: 1 }]
   ] as const)("are refused for their %s: %j", (fault, options) => {

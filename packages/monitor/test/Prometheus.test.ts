@@ -66,6 +66,11 @@ describe("text", () => {
     )
   })
 
+  it("has the last sample of a subject only, and adds no counters of several up", () => {
+    const later = derive(target, readingAt(12, 0.25), readingAt(14, 0.25))
+    assert.strictEqual(Prometheus.text([sample, later]), Prometheus.text([later]))
+  })
+
   it("has every metric with help, type and base unit, once a name", () => {
     for (const [subject, metrics, table] of [
       ["container", ContainerMetric.literals, MetricNames.container],
@@ -159,7 +164,8 @@ describe("what a scrape sees", () => {
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(yield* scrape, [])
       yield* record(sample)
-      yield* TestClock.adjust("21 seconds")
+      // It exports whenever it likes: not up to twice as late.
+      yield* TestClock.adjust("12 seconds")
       assert.strictEqual(registry.size, 0)
     }).pipe(Effect.provide(layerWith({ staleAfter: "10 seconds" })))
   )

@@ -69,6 +69,14 @@ const readOff = (svg: string) => {
 const round = (value: number) => Math.round(value * 10) / 10
 
 describe("timeSeriesSvg", () => {
+  it("joins no neighbours that are further apart than a gap", () => {
+    const points = [0, 1000, 2000, 9000, 10_000].map((atMillis) => ({ atMillis, value: 1 }))
+    const lines = (gapMillis?: number) =>
+      find(timeSeriesSvg({ ...series, points, fromMillis: 0, ...(gapMillis && { gapMillis }) }), "path", "sbx-line")
+        .length
+    assert.deepStrictEqual([lines(), lines(7000), lines(6999), lines(3000)], [1, 1, 2, 2])
+  })
+
   it("puts each point where its time and its value are, and breaks the line at gaps", () => {
     assert.deepStrictEqual(readOff(timeSeriesSvg(series)), [
       [

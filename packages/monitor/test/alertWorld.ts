@@ -3,6 +3,7 @@ import type { ContainerTarget } from "@sbx/core/Sandbox"
 import { Journal, JournalUnavailable } from "@sbx/journal/Journal"
 import * as Memory from "@sbx/journal/Memory"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
@@ -68,6 +69,22 @@ export const feed = Effect.fnUntraced(function* (target: ContainerTarget = web) 
     })
 })
 
+/** A series whose ring holds this, without what its reader was too slow for, and to which nothing is added. `read` counts its readers that have come to the end of the ring. */
+export const ringOf = (...values: ReadonlyArray<number | "dropped">) => {
+  const read = { count: 0 }
+  const past = values.flatMap((value, i): ReadonlyArray<SeriesItem> => {
+    const sequence = i + 1
+    return value === "dropped" ? [] : [{ _tag: "Sampled", sequence, sample: sampleOf(web, value, sequence) }]
+  })
+  const end = Stream.fromEffectDrain(Effect.sync(() => read.count++))
+  const items: Stream.Stream<SeriesItem> = Stream.fromIterable(past).pipe(
+    Stream.rechunk(1),
+    Stream.concat(end),
+    Stream.concat(Stream.never)
+  )
+  return { items, read }
+}
+
 /** The first `count` notices, once they are there. */
 export const firstNotices = (count: number) => Stream.runCollect(Stream.take(notices(), count))
 
@@ -93,3 +110,21 @@ export const refusing = (refuse: () => boolean, refused: { count: number }) =>
       })
     )
   ).pipe(Layer.provide(Memory.layer))
+
+/** A journal in memory that answers the append of one kind of event only when told; the event is on record before. */
+export const holdingBack = (type: AlertEvent["_tag"]) => {
+  const [appended, released] = [Latch.makeUnsafe(), Latch.makeUnsafe()]
+  const layer = Layer.effect(
+    Journal,
+    Effect.map(Journal, (journal) =>
+      Journal.of({
+        ...journal,
+        append: (stream, events, options) =>
+          Effect.tap(journal.append(stream, events, options), () =>
+            events.some((event) => event.type === type) ? Effect.andThen(appended.open, released.await) : Effect.void
+          )
+      })
+    )
+  ).pipe(Layer.provide(Memory.layer))
+  return { layer, appended: appended.await, release: released.open }
+}

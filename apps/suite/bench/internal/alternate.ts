@@ -48,11 +48,11 @@ export const alternate = Effect.fnUntraced(function* <E1, R1, E2, R2>(options: {
     const millis = yield* time(options.theirs, round)
     if (round >= 0) theirs.push(millis)
   })
-  for (let turn = 0, round = -warmUps; round < rounds; turn++) {
+  for (let round = -warmUps; round < rounds;) {
     const next = Math.min(rounds, round + inRow)
     const row = Array.from({ length: next - round }, (_, index) => round + index)
     const sides = [Effect.forEach(row, measureOurs), Effect.forEach(row, measureTheirs)]
-    yield* Effect.all(turn % 2 === 0 ? sides : sides.toReversed(), { discard: true })
+    yield* Effect.all(Math.floor(round / inRow) % 2 === 0 ? sides : sides.toReversed(), { discard: true })
     round = next
   }
   return { ours, theirs } satisfies Timed

@@ -66,7 +66,7 @@ const rows: ReadonlyArray<Row> = [
 ]
 
 export interface View {
-  /** Of the terminal. */
+  /** Of the terminal; 0 where it does not say, as under `docker exec -t` or a recorder. */
   readonly columns: number
   readonly rows: number
   readonly paint: Paint
@@ -75,7 +75,9 @@ export interface View {
 const widths = { label: 11, number: 11, least: 10, most: 120 }
 
 /** As many lines as fit; none is wider than the terminal. */
-export const draw = (all: ReadonlyArray<Watched>, view: View): ReadonlyArray<string> => {
+export const draw = (all: ReadonlyArray<Watched>, { columns, paint, rows: height }: View): ReadonlyArray<string> => {
+  // The size of a VT100, where none is told.
+  const view = { columns: columns > 0 ? columns : 80, rows: height > 0 ? height : 24, paint }
   const lines = all.flatMap((watched, i) => [...(i === 0 ? [] : [""]), ...drawOne(watched, view)])
   const room = Math.max(1, view.rows - 1)
   if (lines.length <= room) return lines

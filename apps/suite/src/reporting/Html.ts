@@ -107,6 +107,9 @@ interface Span {
   readonly toMillis: number
 }
 
+/** Of samples that are taken every second: more than a busy host delays one by. */
+const gapMillis = 3000
+
 /** A metric that was never measured is a sentence with its reasons, not an empty picture. */
 const drawChart = ({ format, metric, title }: Chart, span: Span): string => {
   const points: ReadonlyArray<Point> = span.items.map((item) => ({
@@ -124,6 +127,7 @@ const drawChart = ({ format, metric, title }: Chart, span: Span): string => {
     id: `series-${containerId.slice(0, 12)}-${metric}`,
     title,
     points,
+    gapMillis,
     marks: marks.map((mark) =>
       mark.untilMillis === undefined ? mark : { ...mark, untilMillis: Math.min(mark.untilMillis, toMillis) }
     ),
