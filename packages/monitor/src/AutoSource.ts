@@ -50,9 +50,10 @@ const read = Effect.fnUntraced(function* (
 export const layerWith = (options: CgroupOptions): Layer.Layer<ContainerSource, never, Engine> =>
   Layer.effect(
     ContainerSource,
-    Effect.map(Engine, (engine) =>
-      ContainerSource.of({ read: make(CgroupSource.make(engine, options), EngineSource.make(engine)) })
-    )
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      return ContainerSource.of({ read: make(yield* CgroupSource.make(engine, options), EngineSource.make(engine)) })
+    })
   )
 
 export const layer: Layer.Layer<ContainerSource, never, Engine> = layerWith({})
