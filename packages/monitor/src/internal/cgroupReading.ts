@@ -1,8 +1,9 @@
 /**
- * One reading of a container out of its cgroup's files (v1 or v2, per controller) and /proc/<pid>/net/dev: about 11 small files, 0.07 ms
+ * One reading of a container out of its cgroup's files (v1 or v2, per controller) and /proc/<pid>/net/dev: about 10 small files, 0.07 ms
  * where they are kept open, no engine call. Refuses what belongs to another life of the container: the process it was found by has to live before and after.
  */
 import type { ContainerStats, CpuReading, MemoryReading } from "@sbx/engine/Engine"
+import type { Clock } from "effect/Clock"
 import * as os from "node:os"
 import type { ContainerMetric, ContainerReading } from "../ContainerSampler.ts"
 import type { Absence, Measured } from "../Sample.ts"
@@ -22,10 +23,7 @@ export interface Located {
   readonly ownNetwork: boolean
 }
 
-export interface Times {
-  readonly wallMillis: () => number
-  readonly monotonicNanos: () => bigint
-}
+type Times = Pick<Clock, "currentTimeMillisUnsafe" | "monotonicTimeNanosUnsafe">
 
 /** What changes only by an `update` of the container. */
 export interface Limits {
@@ -114,12 +112,12 @@ export const readContainer = (
   const { containerId, directories, hostPid, identity, ownNetwork } = located
   const reader = readerOf(files, life.read)
   const limits = knownLimits ?? readLimits(files, directories)
-  const monotonicNanos = times.monotonicNanos()
+  const monotonicNanos = times.monotonicTimeNanosUnsafe()
   life.begin(monotonicNanos)
   const cpu = readCpu(reader, directories)
   const stats: ContainerStats = {
     containerId,
-    readAtMillis: times.wallMillis(),
+    readAtMillis: times.currentTimeMillisUnsafe(),
     cpu,
     memory: readMemory(reader, directories.memory, limits),
     pids: readPids(reader, directories.pids, limits),
