@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import type { CgroupOptions } from "./CgroupSource.ts"
 import * as CgroupSource from "./CgroupSource.ts"
 import type { ContainerReading } from "./ContainerSampler.ts"
-import type { ReadError, ReadOptions } from "./ContainerSource.ts"
+import type { ReadError } from "./ContainerSource.ts"
 import { ContainerSource } from "./ContainerSource.ts"
 import * as EngineSource from "./EngineSource.ts"
 
@@ -23,36 +23,43 @@ const capacity = 1024
 /** The first reader where it can read the container, else the second. */
 export const make = (cgroup: ReadContainer, engine: ReadContainer): ReadContainer => {
   const refused = new Map<string, bigint>()
-  return (target, options) => read(cgroup, engine, refused, target, options)
+  return (target, options) =>
+    Effect.suspend(() => {
+      const since = refused.get(target.containerId)
+      const tried = cgroup(target, options).pipe(
+        Effect.catchTag("CgroupUnreadable", () => Effect.andThen(refuse(refused, target), engine(target, options)))
+      )
+      return since === undefined ? tried : again(refused, target, since, tried, engine(target, options))
+    })
 }
 
-const read = Effect.fnUntraced(function* (
-  cgroup: ReadContainer,
-  engine: ReadContainer,
+const refuse = (refused: Map<string, bigint>, { containerId }: ContainerTarget) =>
+  Effect.map(Clock.monotonicTimeNanos, (nowNanos) => {
+    if (refused.size >= capacity) refused.clear()
+    refused.set(containerId, nowNanos)
+  })
+
+/** The engine's for a while, then whoever can. */
+const again = Effect.fnUntraced(function* (
   refused: Map<string, bigint>,
-  target: ContainerTarget,
-  options: ReadOptions | undefined
-): Effect.fn.Return<ContainerReading, ReadError> {
-  const since = refused.get(target.containerId)
-  const now = yield* Clock.monotonicTimeNanos
-  if (since !== undefined && now - since < retryNanos) return yield* engine(target, options)
-  return yield* cgroup(target, options).pipe(
-    Effect.tap(() => Effect.sync(() => refused.delete(target.containerId))),
-    Effect.catchTag("CgroupUnreadable", () => {
-      if (refused.size >= capacity) refused.clear()
-      refused.set(target.containerId, now)
-      return engine(target, options)
-    })
-  )
+  { containerId }: ContainerTarget,
+  since: bigint,
+  tried: Effect.Effect<ContainerReading, ReadError>,
+  engine: Effect.Effect<ContainerReading, ReadError>
+) {
+  if ((yield* Clock.monotonicTimeNanos) - since < retryNanos) return yield* engine
+  refused.delete(containerId)
+  return yield* tried
 })
 
 /** `ContainerSource` over both. */
 export const layerWith = (options: CgroupOptions): Layer.Layer<ContainerSource, never, Engine> =>
   Layer.effect(
     ContainerSource,
-    Effect.map(Engine, (engine) =>
-      ContainerSource.of({ read: make(CgroupSource.make(engine, options), EngineSource.make(engine)) })
-    )
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      return ContainerSource.of({ read: make(yield* CgroupSource.make(engine, options), EngineSource.make(engine)) })
+    })
   )
 
 export const layer: Layer.Layer<ContainerSource, never, Engine> = layerWith({})

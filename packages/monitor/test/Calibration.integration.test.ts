@@ -41,10 +41,10 @@ const kernelNow = (target: ContainerTarget) =>
     return (name: string) => found.get(name) ?? Number.NaN
   })
 
-const sources = Effect.map(Engine, (engine) => ({
-  cgroup: CgroupSource.make(engine),
-  engine: EngineSource.make(engine)
-}))
+const sources = Effect.gen(function* () {
+  const engine = yield* Engine
+  return { cgroup: yield* CgroupSource.make(engine), engine: EngineSource.make(engine) }
+})
 
 const sample = Effect.fnUntraced(function* (
   read: ContainerSource["Service"]["read"],

@@ -1,38 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { ContainerInspect } from "@sbx/engine/Engine"
-import { Engine } from "@sbx/engine/Engine"
-import { ObjectNotFound } from "@sbx/engine/EngineError"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import * as os from "node:os"
-import type { CgroupOptions } from "../src/CgroupSource.ts"
-import * as CgroupSource from "../src/CgroupSource.ts"
 import { derive } from "../src/ContainerSampler.ts"
 import { target } from "./readings.ts"
 import type { Recorded } from "./recordedHost.ts"
+import { reader } from "./recordedReader.ts"
 import { hostPid, inspected, recorded, recordedV1, recordedV2, statOf, v1File, v2File } from "./recordedHost.ts"
-
-const gone = Effect.fail(new ObjectNotFound({ operation: "read", kind: "container", id: target.containerId }))
-
-/** A reader of recorded files, and an engine that answers in turn, the last answer for ever. */
-const reader = Effect.fnUntraced(function* (
-  host: Recorded,
-  answers: ReadonlyArray<ContainerInspect | "gone"> = [inspected()],
-  options?: CgroupOptions
-) {
-  let asked = 0
-  const mock = Layer.mock(Engine)({
-    endpoint: { kind: "explicit", address: "unix:///nowhere" },
-    inspectContainer: () =>
-      Effect.suspend(() => {
-        const answer = answers[Math.min(asked++, answers.length - 1)] ?? "gone"
-        return answer === "gone" ? gone : Effect.succeed(answer)
-      })
-  })
-  const engine = yield* Effect.provide(Engine, mock)
-  return { read: CgroupSource.make(engine, { ...options, files: host.files }), asked: () => asked }
-})
 
 /** What both versions say about the same container. */
 const expected = {
@@ -309,11 +284,10 @@ describe("CgroupSource, over lives of a container", () => {
     Effect.gen(function* () {
       const host = recorded(recordedV1())
       const { files } = host
-      let reads = 0
       // Alive when it is found, dead when it was read.
       const dying = {
         ...files,
-        read: (path: string) => (path.endsWith("/stat") && ++reads % 2 === 0 ? { code: "ESRCH" } : files.read(path))
+        open: (path: string) => (path.endsWith("/stat") ? { code: "ESRCH" } : files.open(path))
       }
       const { asked, read } = yield* reader({ ...host, files: dying })
       assert.strictEqual((yield* Effect.flip(read(target)))._tag, "TargetNotRunning")
@@ -346,6 +320,35 @@ describe("CgroupSource, details", () => {
       found.sizes.set("/proc/8840/fd", 400)
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(yield* files(), 403)
+    })
+  )
+
+  it.effect("of several containers are due one after the other, also after all were read together", () =>
+    Effect.gen(function* () {
+      const idOf = (end: string) => `c0ffee${end.padStart(58, "0")}`
+      const due = yield* Effect.forEach(["000000", "400000", "800000"], (end) =>
+        Effect.gen(function* () {
+          const renamed = (text: string) => text.replaceAll(idOf("0"), idOf(end))
+          const found = recorded(new Map([...recordedV1()].map(([path, text]) => [renamed(path), renamed(text)])))
+          const { read } = yield* reader(found, [{ ...inspected(), id: idOf(end) }])
+          return { read, times: () => found.reads.get(`/proc/${hostPid}/mountinfo`) ?? 0 }
+        })
+      )
+      yield* Effect.forEach(due, ({ read }) => read(target, { details: "fresh" }))
+      const seconds: Array<ReadonlyArray<number>> = due.map(() => [])
+      for (let second = 1; second <= 20; second++) {
+        yield* TestClock.adjust("1 second")
+        for (const [index, { read, times }] of due.entries()) {
+          const before = times()
+          yield* read(target)
+          if (times() > before) seconds[index] = [...(seconds[index] ?? []), second]
+        }
+      }
+      assert.deepStrictEqual(seconds, [
+        [10, 20],
+        [8, 18],
+        [5, 15]
+      ])
     })
   )
 

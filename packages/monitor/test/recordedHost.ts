@@ -145,6 +145,10 @@ export interface Recorded {
   readonly sizes: Map<string, number>
   /** How often each path was read. */
   readonly reads: Map<string, number>
+  /** Paths of the descriptors that are open. */
+  readonly open: Array<string>
+  /** The kernel removes the file, and makes another one there: descriptors of the old one are dead. */
+  readonly remake: (path: string, text: string) => void
   readonly files: HostFiles
 }
 
@@ -154,6 +158,8 @@ export const recorded = (texts: Map<string, string>): Recorded => {
   const usages: Recorded["usages"] = new Map()
   const sizes = new Map<string, number>()
   const reads = new Map<string, number>()
+  const open: Array<string> = []
+  const makes = new Map<string, number>()
   const children = (path: string) =>
     new Set(
       [...texts.keys()].flatMap((key) =>
@@ -167,6 +173,16 @@ export const recorded = (texts: Map<string, string>): Recorded => {
   }
   const files: HostFiles = {
     read: (path) => guarded(path, texts.get(path)),
+    open: (path) => {
+      const found = guarded(path, texts.get(path))
+      if (typeof found !== "string") return found
+      const make = makes.get(path)
+      open.push(path)
+      return {
+        read: () => (makes.get(path) === make ? guarded(path, texts.get(path)) : { code: "ENODEV" }),
+        close: () => void open.splice(open.indexOf(path), 1)
+      }
+    },
     readAll: (path) => guarded(path, texts.get(path)),
     list: (path) => guarded(path, children(path).size === 0 ? undefined : { names: [...children(path)] }),
     stat: (path) => {
@@ -179,7 +195,11 @@ export const recorded = (texts: Map<string, string>): Recorded => {
     },
     usage: (path) => guarded(path, usages.get(path))
   }
-  return { texts, refused, usages, sizes, reads, files }
+  const remake = (path: string, text: string) => {
+    makes.set(path, (makes.get(path) ?? 0) + 1)
+    texts.set(path, text)
+  }
+  return { texts, refused, usages, sizes, reads, open, remake, files }
 }
 
 export const inspected = (

@@ -1,6 +1,7 @@
 /**
  * What it costs to sample a hundred live sandboxes once a second, readings, rings and store together: cpu of this process, gaps, and
- * memory after collection; against `docker stats` of the same hundred for the same time, with what either asks of the engine.
+ * growth of memory after collection, the slope of the line through its readings; against `docker stats` of the same hundred for the same
+ * time, with what either asks of the engine.
  */
 import type { ContainerTarget } from "@sbx/core/Sandbox"
 import { Sandboxes } from "@sbx/core/Sandboxes"
@@ -17,9 +18,9 @@ import * as Stream from "effect/Stream"
 import { Images } from "../../src/Images.ts"
 import { atMost, type Benchmark, BenchmarkFailed } from "../Benchmark.ts"
 import * as DockerStats from "../competitors/dockerStats.ts"
-import { collector } from "../internal/collector.ts"
+import { collector, fillYoungGeneration } from "../internal/collector.ts"
 import { failing } from "../internal/failing.ts"
-import { summarise } from "../internal/figures.ts"
+import { slope, summarise } from "../internal/figures.ts"
 import { BenchPlace } from "../internal/place.ts"
 import { cpuMillis, engineProcesses } from "../internal/processCpu.ts"
 
@@ -35,7 +36,10 @@ const idleSeconds = 5
 /** A full ring neither grows nor hides growth; the store has the rest. */
 const capacity = 10
 const cpuLimit = 5
-const growthLimitMb = 10
+/** Megabytes a minute. */
+const growthLimit = 10
+/** The memory is read before each stretch of so many seconds, and after the last. */
+const stretchSeconds = 10
 
 /** When each container was sampled, by this process's monotonic clock, and what else came. */
 interface Arrivals {
@@ -59,8 +63,9 @@ const arrived = (seen: Arrivals, item: SeriesItem): void => {
   seen.sources.set(source, (seen.sources.get(source) ?? 0) + 1)
 }
 
-/** The time since its last sample is a gap too. */
+/** The time since its last sample is a gap too; a container that was never sampled has no gap to find. */
 const closeGaps = (seen: Arrivals): void => {
+  if (seen.last.size < count) seen.longestGapMillis = Number.NaN
   for (const at of seen.last.values()) seen.longestGapMillis = Math.max(seen.longestGapMillis, performance.now() - at)
 }
 
@@ -92,6 +97,29 @@ const cpuOver = Effect.fnUntraced(function* (
   }
 })
 
+type Cpu = Effect.Success<ReturnType<typeof cpuOver>>
+
+interface Stretch {
+  readonly cpu: Cpu
+  readonly seen: Arrivals
+}
+
+/** Several times measured as one; each counts by its length. */
+const joined = (stretches: ReadonlyArray<Stretch>): Stretch => {
+  const slices = stretches.flatMap(({ cpu }) => cpu.slices)
+  const weighted = (of: (cpu: Cpu) => number) =>
+    stretches.reduce((sum, { cpu }) => sum + of(cpu) * cpu.slices.length, 0) / slices.length
+  const engine = weighted((cpu) => cpu.engine ?? Number.NaN)
+  const seen = arrivals()
+  for (const { seen: one } of stretches) {
+    seen.longestGapMillis = Math.max(seen.longestGapMillis, one.longestGapMillis)
+    seen.missed += one.missed
+    for (const [source, times] of one.sources) seen.sources.set(source, (seen.sources.get(source) ?? 0) + times)
+  }
+  const cpu = { slices, mean: weighted(({ mean }) => mean), engine: Number.isNaN(engine) ? undefined : engine }
+  return { cpu, seen }
+}
+
 const ownCpuMillis = (): number => {
   const { system, user } = process.cpuUsage()
   return (system + user) / 1000
@@ -115,20 +143,27 @@ const sampling = Effect.fnUntraced(function* (
     yield* Effect.forkScoped(Stream.runForEach(series.items, take))
   }
   const collect = yield* collector(name)
-  const megabytes = Effect.sync(() => {
-    collect()
-    return process.memoryUsage.rss() / 1e6
-  })
+  yield* fillYoungGeneration
   yield* Effect.sleep(`${warmUpSeconds} seconds`)
-  const before = yield* megabytes
-  // Collecting stops everything for a while, and a gap of our own making is no gap of the sampler.
-  yield* Effect.sleep("2 seconds")
-  seen = arrivals()
-  const cpu = yield* cpuOver(ownCpuMillis, forSeconds, engine)
-  closeGaps(seen)
-  const measured = seen
-  const grownMb = (yield* megabytes) - before
-  return { cpu, grownMb, beforeMb: before, seen: measured, status: yield* store.status }
+  const started = performance.now()
+  const read = (): readonly [number, number] => {
+    collect()
+    return [(performance.now() - started) / 60_000, process.memoryUsage.rss() / 1e6]
+  }
+  const memory: Array<readonly [number, number]> = []
+  const stretches: Array<Stretch> = []
+  for (let done = 0; done < forSeconds; done += stretchSeconds) {
+    memory.push(read())
+    // Collecting stops everything for a while, and a gap of our own making is no gap of the sampler.
+    yield* Effect.sleep("2 seconds")
+    seen = arrivals()
+    const cpu = yield* cpuOver(ownCpuMillis, Math.min(stretchSeconds, forSeconds - done), engine)
+    closeGaps(seen)
+    stretches.push({ cpu, seen })
+    seen = arrivals()
+  }
+  memory.push(read())
+  return { ...joined(stretches), memory, status: yield* store.status }
 })
 
 const competitor = Effect.fnUntraced(function* (
@@ -163,7 +198,7 @@ const measure = Effect.fnUntraced(function* (forSeconds: number) {
   const services = Layer.merge(monitor, SampleFile.layer({ path: `${directory}/samples.sqlite` }))
   const ours = yield* Effect.scoped(sampling(targets, forSeconds, engine)).pipe(Effect.provide(services))
   const theirs = yield* Effect.scoped(competitor(targets, forSeconds, engine))
-  const { cpu, grownMb, seen } = ours
+  const { cpu, memory, seen } = ours
   const enough = { n: cpu.slices.length, least: seconds }
   return {
     series: [
@@ -172,20 +207,12 @@ const measure = Effect.fnUntraced(function* (forSeconds: number) {
     ],
     targets: [
       atMost("percent of one core", cpu.mean, cpuLimit, enough),
-      // A container that was never sampled has no gap to find.
-      atMost(
-        "longest gap in ms",
-        seen.last.size === count ? seen.longestGapMillis : Number.NaN,
-        2 * intervalMillis,
-        enough
-      ),
-      atMost("MB grown after collection", grownMb, growthLimitMb, enough)
+      atMost("longest gap in ms", seen.longestGapMillis, 2 * intervalMillis, enough),
+      atMost("MB grown a minute after collection", slope(memory), growthLimit, enough)
     ],
     notes: notes({ idle, ours, theirs, engine, forSeconds })
   }
 })
-
-type Cpu = Effect.Success<ReturnType<typeof cpuOver>>
 
 const notes = (found: {
   readonly idle: Cpu
@@ -196,13 +223,14 @@ const notes = (found: {
 }): ReadonlyArray<string> => {
   const { engine, forSeconds, idle, ours, theirs } = found
   const percent = (value: number | undefined) => (value === undefined ? "unknown" : `${value.toFixed(1)} %`)
-  const { beforeMb, seen, status } = ours
+  const { memory, seen, status } = ours
   const samples = [...seen.sources.values()].reduce((sum, one) => sum + one, 0)
   return [
     `${count} sandboxes at 1 Hz for ${forSeconds} s after ${warmUpSeconds} to warm up; ${samples} samples, ${seen.missed} missed`,
     `source: ${[...seen.sources].map(([source, times]) => `${source} ${times}`).join(", ") || "none"}`,
     `with the store: ${status.written} items written, ${status.dropped} given up, ${(status.bytes / 1e6).toFixed(1)} MB`,
-    `this process without sampling, the sandboxes alive: ${percent(idle.mean)}; resident before: ${beforeMb.toFixed(0)} MB`,
+    `this process without sampling, the sandboxes alive: ${percent(idle.mean)}`,
+    `resident in MB, every ${stretchSeconds + 2} s: ${memory.map(([, mb]) => mb.toFixed(1)).join(" ")}`,
     engine.length === 0
       ? "cpu of the engine: its processes are not visible from here"
       : `cpu of dockerd and containerd: ${percent(idle.engine)} idle, ${percent(ours.cpu.engine)} under sbx, ` +

@@ -1,15 +1,17 @@
 /**
- * One reading of a container out of its cgroup's files (v1 or v2, per controller) and /proc/<pid>/net/dev: about 11 small files, 0.15 ms,
- * no engine call. Refuses what belongs to another life of the container: the process it was found by has to live before and after.
+ * One reading of a container out of its cgroup's files (v1 or v2, per controller) and /proc/<pid>/net/dev: about 10 small files, 0.07 ms
+ * where they are kept open, no engine call. Refuses what belongs to another life of the container: the process it was found by has to live before and after.
  */
 import type { ContainerStats, CpuReading, MemoryReading } from "@sbx/engine/Engine"
+import type { Clock } from "effect/Clock"
 import * as os from "node:os"
 import type { ContainerMetric, ContainerReading } from "../ContainerSampler.ts"
 import type { Absence, Measured } from "../Sample.ts"
 import type { CgroupDirectories, CgroupDirectory } from "./cgroupPaths.ts"
 import * as Texts from "./cgroupTexts.ts"
-import type { HostFiles } from "./hostFiles.ts"
+import type { HostFiles, Unreadable } from "./hostFiles.ts"
 import { isUnreadable } from "./hostFiles.ts"
+import type { LifeFiles } from "./keptFiles.ts"
 
 /** A running container as this machine shows it. Holds for one life: a restart has another process. */
 export interface Located {
@@ -21,10 +23,7 @@ export interface Located {
   readonly ownNetwork: boolean
 }
 
-export interface Times {
-  readonly wallMillis: () => number
-  readonly monotonicNanos: () => bigint
-}
+type Times = Pick<Clock, "currentTimeMillisUnsafe" | "monotonicTimeNanosUnsafe">
 
 /** What changes only by an `update` of the container. */
 export interface Limits {
@@ -51,43 +50,46 @@ interface Reader {
     names: { readonly 1: string | undefined; readonly 2: string | undefined },
     metrics: ReadonlyArray<ContainerMetric>
   ) => string | undefined
+  /** Of a file that may not be kept open. */
   readonly plain: (path: string, metrics: ReadonlyArray<ContainerMetric>) => string | undefined
   readonly reasons: Reasons
   /** `<path>: <errno>` of what was there no more, or not to be read. */
   readonly failures: Array<string>
 }
 
-const readerOf = (files: HostFiles): Reader => {
+const readerOf = (files: HostFiles, read: LifeFiles["read"]): Reader => {
   const reasons: Reasons = {}
   const failures: Array<string> = []
-  const plain: Reader["plain"] = (path, metrics) => {
-    const found = files.read(path)
-    if (!isUnreadable(found)) return found
-    failures.push(`${path}: ${found.code}`)
-    if (found.code === "EACCES" || found.code === "EPERM")
-      for (const metric of metrics) reasons[metric] = "permission-denied"
+  const refuse = (path: string, { code }: Unreadable, metrics: ReadonlyArray<ContainerMetric>) => {
+    failures.push(`${path}: ${code}`)
+    if (code === "EACCES" || code === "EPERM") for (const metric of metrics) reasons[metric] = "permission-denied"
     return undefined
   }
   return {
     reasons,
     failures,
-    plain,
+    plain: (path, metrics) => {
+      const found = files.read(path)
+      return isUnreadable(found) ? refuse(path, found, metrics) : found
+    },
     text: (directory, names, metrics) => {
       const name = directory === undefined ? undefined : names[directory.version]
-      return directory === undefined || name === undefined ? undefined : plain(`${directory.path}/${name}`, metrics)
+      if (directory === undefined || name === undefined) return undefined
+      const found = read(directory.path, name)
+      return isUnreadable(found) ? refuse(`${directory.path}/${name}`, found, metrics) : found
     }
   }
 }
 
 /** The process of that pid, where it is the one that was found. */
-const isAlive = (files: HostFiles, { hostPid, identity }: Located): boolean => {
-  const stat = files.read(`/proc/${hostPid}/stat`)
+const isAlive = (life: LifeFiles, { hostPid, identity }: Located): boolean => {
+  const stat = life.read(`/proc/${hostPid}`, "stat")
   return !isUnreadable(stat) && Texts.identity(stat)?.startTime === identity.startTime
 }
 
 /** The container's limits as the kernel has them. */
 const readLimits = (files: HostFiles, { cpu, memory, pids }: CgroupDirectories): Limits => {
-  const reader = readerOf(files)
+  const reader = readerOf(files, (directory, name) => files.read(`${directory}/${name}`))
   return {
     cpuCores: readQuota(reader, cpu),
     memoryBytes: optional(
@@ -102,18 +104,20 @@ const readLimits = (files: HostFiles, { cpu, memory, pids }: CgroupDirectories):
 /** `gone` when the process it was found by lives no more; `unreadable`, with why, when this process may not see cpu or memory. */
 export const readContainer = (
   files: HostFiles,
+  life: LifeFiles,
   located: Located,
   times: Times,
   knownLimits?: Limits
 ): Read | "gone" | { readonly unreadable: string } => {
   const { containerId, directories, hostPid, identity, ownNetwork } = located
-  const reader = readerOf(files)
+  const reader = readerOf(files, life.read)
   const limits = knownLimits ?? readLimits(files, directories)
-  const monotonicNanos = times.monotonicNanos()
+  const monotonicNanos = times.monotonicTimeNanosUnsafe()
+  life.begin(monotonicNanos)
   const cpu = readCpu(reader, directories)
   const stats: ContainerStats = {
     containerId,
-    readAtMillis: times.wallMillis(),
+    readAtMillis: times.currentTimeMillisUnsafe(),
     cpu,
     memory: readMemory(reader, directories.memory, limits),
     pids: readPids(reader, directories.pids, limits),
@@ -121,9 +125,9 @@ export const readContainer = (
     blockIo: readBlockIo(reader, directories.blkio)
   }
   const memoryOomKills = readOomKills(reader, directories.memory)
-  const { processes, threads } = readTasks(files, directories, stats.pids?.current)
+  const { processes, threads } = readTasks(files, life, located, stats.pids?.current)
   // Last: what was read above was read while the process lived, so of this life of the container.
-  if (!isAlive(files, located)) return "gone"
+  if (!isAlive(life, located)) return "gone"
   if (stats.cpu === undefined || stats.memory === undefined)
     return { unreadable: reader.failures[0] ?? "no cpu or memory controller" }
   return {
@@ -254,10 +258,16 @@ const nested = (files: HostFiles, path: string): ReadonlyArray<string> | "too-co
   return found
 }
 
-const collect = (files: HostFiles, paths: ReadonlyArray<string>, name: string): ReadonlySet<number> | Absence => {
+/** Ids in the files of that name; `read` reads those of the container's own cgroup. */
+const collect = (
+  files: HostFiles,
+  read: LifeFiles["read"] | undefined,
+  paths: ReadonlyArray<string>,
+  name: string
+): ReadonlySet<number> | Absence => {
   const all = new Set<number>()
   for (const [index, path] of paths.entries()) {
-    const text = files.read(`${path}/${name}`)
+    const text = index === 0 && read !== undefined ? read(path, name) : files.read(`${path}/${name}`)
     if (isUnreadable(text)) {
       if (text.code === "EACCES") return "permission-denied"
       // One that the container made in itself may go at any time; its own may not.
@@ -270,16 +280,21 @@ const collect = (files: HostFiles, paths: ReadonlyArray<string>, name: string): 
 /** Host pids of the container's live processes, and the number of their threads; the dead that were not reaped are in neither. */
 const readTasks = (
   files: HostFiles,
-  { memory, pids }: CgroupDirectories,
+  life: LifeFiles,
+  { directories: { memory, pids }, hostPid }: Located,
   tasks: number | undefined
 ): { readonly processes: ReadonlySet<number> | Absence; readonly threads: Measured } => {
   const directory = pids ?? memory
   if (directory === undefined) return { processes: "not-reported", threads: "not-reported" }
+  // The kernel counts what is below too: a single task is that of the process that the container was found by, which has to live.
+  if (tasks === 1) return { processes: new Set([hostPid]), threads: 1 }
   const paths = nested(files, directory.path)
   if (typeof paths === "string") return { processes: paths, threads: paths }
-  const processes = collect(files, paths, "cgroup.procs")
+  // Version 1 shows a list of before for as long as somebody reads it through one descriptor.
+  const read = directory.version === 1 ? undefined : life.read
+  const processes = collect(files, read, paths, "cgroup.procs")
   // Every process has a thread and every thread is a task: as many tasks as processes leave no other number.
   if (typeof processes !== "string" && processes.size === tasks) return { processes, threads: processes.size }
-  const threads = collect(files, paths, directory.version === 1 ? "tasks" : "cgroup.threads")
+  const threads = collect(files, read, paths, directory.version === 1 ? "tasks" : "cgroup.threads")
   return { processes, threads: typeof threads === "string" ? threads : threads.size }
 }
