@@ -16,9 +16,7 @@ const int = (minimum: number, maximum: number) =>
 /** Memory the collector may be behind with; a tenth of the gigabyte, and half of what is kept in the negative twin. */
 const slack = 64_000_000
 
-const longOnesLeftOut = Effect.gen(function* () {
-  return yield* Config.Boolean("SKIP_LONG_RUNNING_TESTS").pipe(Config.withDefault(false))
-})
+const longOnesLeftOut = Config.Boolean("SKIP_LONG_RUNNING_TESTS").pipe(Config.withDefault(false))
 
 const used = () => {
   const { heapUsed, external } = process.memoryUsage()
