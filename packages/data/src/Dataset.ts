@@ -15,12 +15,19 @@ import * as Statistics from "./Statistics.ts"
  * - index: 1, 2, 3, …
  * - decimal: uniform over every value from min to max at the finer of their scales.
  * - category: one of the values, each equally likely.
+ * - given: the cells as they are, one a row, for tables that somebody else works out.
  * - linear: intercept + slope × `of` + noise, exact; noise is uniform in [-noise, noise] at its own scale.
  */
 export type Column =
   | { readonly kind: "index"; readonly name: string }
   | { readonly kind: "decimal"; readonly name: string; readonly min: string; readonly max: string }
   | { readonly kind: "category"; readonly name: string; readonly values: ReadonlyArray<string> }
+  | {
+      readonly kind: "given"
+      readonly name: string
+      readonly type: "decimal" | "text"
+      readonly cells: ReadonlyArray<string>
+    }
   | {
       readonly kind: "linear"
       readonly name: string
@@ -132,6 +139,12 @@ export const bestFit = Effect.fn("Dataset.bestFit")(function* (
   return line ?? (yield* refuse(x, "it holds fewer than two different values", "No line is determined."))
 })
 
+/** The exact values of a numeric column, row by row. Fails on an unknown or textual column. */
+export const decimals = (
+  dataset: Dataset,
+  name: string
+): Effect.Effect<ReadonlyArray<Decimal.Decimal>, InvalidDataset> => numbers(dataset.columns, name)
+
 const refuse = (column: string, fact: string, remedy: string) => new InvalidDataset({ column, fact, remedy })
 
 const values = (columns: ReadonlyArray<Values>, name: string): Effect.Effect<Values, InvalidDataset> => {
@@ -149,7 +162,8 @@ const numbers = (columns: ReadonlyArray<Values>, name: string) =>
       : Effect.succeed(decimals)
   )
 
-const decimal = (column: string, text: string): Effect.Effect<Decimal.Decimal, InvalidDataset> => {
+/** Reads a number of a specification; refuses what is no decimal in the name of `column`. */
+export const decimal = (column: string, text: string): Effect.Effect<Decimal.Decimal, InvalidDataset> => {
   const value = Decimal.parse(text)
   return value === undefined
     ? Effect.fail(refuse(column, `"${text}" is not a decimal`, 'Write it as "-12.5".'))
@@ -184,6 +198,8 @@ const generate = (
             cells: times(rows, () => random.choice(column.values)),
             decimals: undefined
           })
+    case "given":
+      return given(column, rows)
     case "linear":
       return Effect.gen(function* () {
         const of = yield* numbers(known, column.of)
@@ -198,6 +214,18 @@ const generate = (
         )
       })
   }
+}
+
+function given(column: Extract<Column, { kind: "given" }>, rows: number): Effect.Effect<Values, InvalidDataset> {
+  const { name, cells } = column
+  if (cells.length !== rows) {
+    return Effect.fail(refuse(name, `it holds ${cells.length} cells for ${rows} rows`, "Give one cell a row."))
+  }
+  if (column.type === "text") return Effect.succeed({ name, cells, decimals: undefined })
+  return Effect.map(
+    Effect.forEach(cells, (cell) => decimal(name, cell)),
+    (parsed) => ({ name, cells, decimals: parsed })
+  )
 }
 
 /** A draw from all multiples of 10^-scale in [min, max]. */

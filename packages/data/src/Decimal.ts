@@ -44,4 +44,22 @@ export const multiply = (a: Decimal, b: Decimal): Decimal => ({
   scale: a.scale + b.scale
 })
 
+export const negate = (value: Decimal): Decimal => ({ ...value, units: -value.units })
+
+export const absolute = (value: Decimal): Decimal => (value.units < 0n ? negate(value) : value)
+
+/** Negative, zero or positive as `a` is below, equal to or above `b`. */
+export const compare = (a: Decimal, b: Decimal): number => {
+  const { units } = add(a, negate(b))
+  return units < 0n ? -1 : units > 0n ? 1 : 0
+}
+
+/** Several values at the largest of their scales, as integers and that scale. */
+export const align = (
+  values: ReadonlyArray<Decimal>
+): { readonly units: ReadonlyArray<bigint>; readonly scale: number } => {
+  const scale = values.reduce((most, value) => Math.max(most, value.scale), 0)
+  return { units: values.map((value) => rescale(value, scale).units), scale }
+}
+
 export const toRational = ({ units, scale }: Decimal): Rational.Rational => Rational.make(units, 10n ** BigInt(scale))

@@ -35,7 +35,7 @@ export interface Line {
 /** Everything known of one column of values; undefined for none. */
 export const summarize = (values: ReadonlyArray<Decimal.Decimal>): Summary | undefined => {
   if (values.length === 0) return undefined
-  const { units, scale } = align(values)
+  const { units, scale } = Decimal.align(values)
   const n = BigInt(units.length)
   const s1 = total(units)
   // n·Σx² - (Σx)² is n²·variance, with no rounding and so no cancellation.
@@ -58,8 +58,8 @@ export const summarize = (values: ReadonlyArray<Decimal.Decimal>): Summary | und
 /** The least-squares line through the points; undefined when all x are equal or there is none. Dies on unequal lengths. */
 export const bestFit = (x: ReadonlyArray<Decimal.Decimal>, y: ReadonlyArray<Decimal.Decimal>): Line | undefined => {
   if (x.length !== y.length) throw new RangeError("Could not fit a line: unequal lengths.")
-  const xs = align(x)
-  const ys = align(y)
+  const xs = Decimal.align(x)
+  const ys = Decimal.align(y)
   const n = BigInt(xs.units.length)
   const sx = total(xs.units)
   const sy = total(ys.units)
@@ -85,14 +85,6 @@ export const exactly = (exact: Rational.Rational): Exact => ({
 const known = (numerator: bigint, denominator: bigint): Exact => exactly(Rational.make(numerator, denominator))
 
 const total = (values: ReadonlyArray<bigint>): bigint => values.reduce((sum, value) => sum + value, 0n)
-
-function align(values: ReadonlyArray<Decimal.Decimal>): {
-  readonly units: ReadonlyArray<bigint>
-  readonly scale: number
-} {
-  const scale = values.reduce((most, value) => Math.max(most, value.scale), 0)
-  return { units: values.map((value) => Decimal.rescale(value, scale).units), scale }
-}
 
 function quantileOf(sorted: ReadonlyArray<bigint>, percent: bigint, one: bigint): Exact {
   const position = BigInt(sorted.length - 1) * percent

@@ -32,6 +32,16 @@ const refusals: ReadonlyArray<readonly [string, Partial<Dataset.Spec>, string]> 
   ["a range beyond 2^53 steps", { columns: [{ ...x, max: "1e".replace("e", "0".repeat(16)) }] }, "too many"],
   ["a line over a later column", { columns: [y, x] }, "there is none of this name so far"],
   ["a line over text", { columns: [{ kind: "category", name: "x", values: ["a"] }, y] }, "it is text"],
+  [
+    "too few given cells",
+    { columns: [{ kind: "given", name: "g", type: "text", cells: ["a"] }] },
+    "1 cells for 2 rows"
+  ],
+  [
+    "a given number that is none",
+    { columns: [{ kind: "given", name: "g", type: "decimal", cells: ["1", ""] }] },
+    '"" is not'
+  ],
   ["a category of nothing", { columns: [{ kind: "category", name: "c", values: [] }] }, "no values"]
 ]
 
@@ -63,6 +73,23 @@ describe("Dataset", () => {
       const after = yield* Dataset.make({ seed: 1, rows: 20, columns: [{ ...x, name: "w" }, x] })
       assert.deepStrictEqual(cells(alone, "x"), cells(after, "x"))
       assert.notDeepEqual(cells(after, "w"), cells(after, "x"))
+    })
+  )
+
+  it.effect("takes given cells as they are, as numbers or as text", () =>
+    Effect.gen(function* () {
+      const given = { kind: "given", cells: ["1.50", "-2"] } as const
+      const columns: ReadonlyArray<Dataset.Column> = [
+        { ...given, name: "n", type: "decimal" },
+        { ...given, name: "t", type: "text" }
+      ]
+      const table = yield* Dataset.make({ seed: 1, rows: 2, columns })
+      assert.strictEqual(CsvDataset.text(table), "n,t\n1.50,1.50\n-2,-2\n")
+      assert.deepStrictEqual(yield* Dataset.decimals(table, "n"), [
+        { units: 150n, scale: 2 },
+        { units: -2n, scale: 0 }
+      ])
+      assert.strictEqual((yield* Effect.flip(Dataset.decimals(table, "t"))).fact, "it is text")
     })
   )
 

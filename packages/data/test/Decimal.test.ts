@@ -38,4 +38,22 @@ describe("Decimal", () => {
     assert.deepStrictEqual(Decimal.toRational(Decimal.add(a, b)), Rational.add(x, y))
     assert.deepStrictEqual(Decimal.toRational(Decimal.multiply(a, b)), Rational.multiply(x, y))
   })
+
+  it.prop("orders as fractions do, and knows signs", { a: decimal, b: decimal }, ({ a, b }) => {
+    const [x, y] = [Decimal.toRational(a), Decimal.toRational(b)]
+    assert.strictEqual(Decimal.compare(a, b), Rational.compare(x, y))
+    assert.strictEqual(Decimal.compare(a, a), 0)
+    assert.deepStrictEqual(Decimal.toRational(Decimal.add(a, Decimal.negate(a))), Rational.make(0n))
+    const magnitude = Decimal.toRational(Decimal.absolute(a))
+    assert.deepStrictEqual(magnitude, x.numerator < 0n ? Rational.multiply(x, Rational.make(-1n)) : x)
+  })
+
+  it.prop("aligns values without changing them", [decimal, decimal], ([a, b]) => {
+    const { units, scale } = Decimal.align([a, b])
+    assert.strictEqual(scale, Math.max(a.scale, b.scale))
+    assert.deepStrictEqual(
+      units.map((value) => Decimal.toRational({ units: value, scale })),
+      [a, b].map(Decimal.toRational)
+    )
+  })
 })
