@@ -244,7 +244,9 @@ const visible = (
   ] as const)
   const grown = most - least
   if (verdict._tag === "fail" && grown < 3 * resolution)
-    return unknown(`it grew by ${figure(grown)}, which may have come once, where ${figure(3 * resolution)} would be a leak`)
+    return unknown(
+      `it grew by ${figure(grown)}, which may have come once, where ${figure(3 * resolution)} would be a leak`
+    )
   return verdict
 }
 

@@ -5,20 +5,13 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import { DatabaseSync } from "node:sqlite"
-import * as os from "node:os"
-import { fileURLToPath } from "node:url"
 import * as SampleFile from "../src/SampleFile.ts"
 import type { StoredItem } from "../src/SampleStore.ts"
 import { SampleStore } from "../src/SampleStore.ts"
 import { missed, sampled, wide } from "./sampleItems.ts"
-
-const directory = Effect.acquireRelease(
-  Effect.sync(() => fs.mkdtempSync(`${os.tmpdir()}/sbx-samples-`)),
-  (path) => Effect.sync(() => fs.rmSync(path, { recursive: true }))
-)
+import { directory } from "./temporary.ts"
 
 const withFile = <A, E>(options: SampleFile.FileOptions, use: Effect.Effect<A, E, SampleStore | Scope.Scope>) =>
   Effect.scoped(use).pipe(Effect.provide(SampleFile.layer(options)))
@@ -481,24 +474,6 @@ describe("a file that refuses", () => {
       other?.close()
       assert.lengthOf(lines, 1)
       assert.match(lines[0] ?? "", /^Warn .*2 samples are lost.*Could not write the sample store/s)
-    }).pipe(Effect.scoped)
-  )
-
-  const isolate = ["--mount", ...(process.getuid?.() === 0 ? [] : ["--map-root-user"])]
-  it.effect("is a full disk: told, what was written is readable, and the rest is written once there is space", () =>
-    Effect.gen(function* () {
-      const folder = yield* directory
-      // A mount namespace of the child's own: the tmpfs of 6 MB vanishes with it.
-      const script = 'mount -t tmpfs -o size=6m tmpfs "$0" && head -c 5000000 /dev/zero > "$0/ballast" && exec "$@"'
-      const child = fileURLToPath(new URL("./fullDisk.ts", import.meta.url))
-      const node = [process.execPath, "--conditions=@sbx/source", child, `${folder}/s.sqlite`, `${folder}/ballast`]
-      const { status, stderr, stdout } = spawnSync("unshare", [...isolate, "sh", "-c", script, folder, ...node])
-      assert.strictEqual(status, 0, String(stderr))
-      const seen = JSON.parse(String(stdout))
-      assert.deepInclude(seen, { reason: "DiskFull", told: "DiskFull", all: 4100 })
-      assert.isAbove(seen.kept, 0)
-      assert.strictEqual(seen.kept + seen.waiting, 4000)
-      assert.deepInclude(seen.healed, { waiting: 0, written: 4100, dropped: 0 })
     }).pipe(Effect.scoped)
   )
 })

@@ -6,7 +6,7 @@ import { Sandboxes } from "@sbx/core/Sandboxes"
 import * as Effect from "effect/Effect"
 import { Images } from "../../src/Images.ts"
 import { atMost, type Benchmark } from "../Benchmark.ts"
-import { collector, fillYoungGeneration } from "../internal/collector.ts"
+import { collector, restingBytes } from "../internal/collector.ts"
 import { failing } from "../internal/failing.ts"
 import { slope, summarise } from "../internal/figures.ts"
 import { succeed } from "./exec.ts"
@@ -30,11 +30,7 @@ const operate = (image: string, count: number) =>
 const measure = Effect.fnUntraced(function* (count: number) {
   const image = yield* (yield* Images).reference("tiny")
   const collect = yield* collector(name)
-  const megabytes = Effect.sync(() => {
-    collect()
-    return process.memoryUsage.rss() / 1024 ** 2
-  })
-  yield* fillYoungGeneration
+  const megabytes = Effect.sync(() => restingBytes(collect) / 1024 ** 2)
   yield* operate(image, warmUp)
   const readings: Array<readonly [number, number]> = [[0, yield* megabytes]]
   const step = Math.min(every, count)
@@ -47,14 +43,14 @@ const measure = Effect.fnUntraced(function* (count: number) {
     series: [
       {
         of: "sbx",
-        what: "resident set size after collection",
+        what: "resident set size after collection, less the empty young generation",
         unit: "MB",
         figures: summarise(readings.map(([, mb]) => mb))
       }
     ],
     targets: [atMost("MB grown per 1,000 operations", growth, limit, { n: count, least: operations })],
     notes: [
-      `${count} operations after ${warmUp} to warm up and a full young generation of V8's, ${atOnce} at once, read every ${step}`,
+      `${count} operations after ${warmUp} to warm up, ${atOnce} at once, read every ${step}`,
       `readings in MB: ${readings.map(([, mb]) => mb.toFixed(1)).join(" ")}`
     ]
   }

@@ -18,7 +18,7 @@ import * as Stream from "effect/Stream"
 import { Images } from "../../src/Images.ts"
 import { atMost, type Benchmark, BenchmarkFailed } from "../Benchmark.ts"
 import * as DockerStats from "../competitors/dockerStats.ts"
-import { collector, fillYoungGeneration } from "../internal/collector.ts"
+import { collector, restingBytes } from "../internal/collector.ts"
 import { failing } from "../internal/failing.ts"
 import { slope, summarise } from "../internal/figures.ts"
 import { BenchPlace } from "../internal/place.ts"
@@ -143,12 +143,10 @@ const sampling = Effect.fnUntraced(function* (
     yield* Effect.forkScoped(Stream.runForEach(series.items, take))
   }
   const collect = yield* collector(name)
-  yield* fillYoungGeneration
   yield* Effect.sleep(`${warmUpSeconds} seconds`)
   const started = performance.now()
   const read = (): readonly [number, number] => {
-    collect()
-    return [(performance.now() - started) / 60_000, process.memoryUsage.rss() / 1e6]
+    return [(performance.now() - started) / 60_000, restingBytes(collect) / 1e6]
   }
   const memory: Array<readonly [number, number]> = []
   const stretches: Array<Stretch> = []
