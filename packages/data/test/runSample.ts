@@ -1,4 +1,4 @@
-/** Runs a code sample in a temporary folder of this machine and gives what was seen. Test code only. */
+/** Writes trees to temporary folders of this machine, runs samples and commands there, and gives what was seen. Test code only. */
 import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
@@ -8,10 +8,11 @@ import type { CodeSample, Observed } from "../src/CodeSample.ts"
 import type { Checked, CompileError } from "../src/CompileError.ts"
 import type { Tree } from "../src/Tree.ts"
 
-/** The repository's compiler and this process's Node, whatever the machine's path leads to; other commands as named. */
+/** The package's compiler and this process's Node, whatever the machine's path leads to; other commands as named. */
+const bin = new URL("../node_modules/.bin/", import.meta.url)
 const own: Record<string, string> = {
   node: process.execPath,
-  tsc: fileURLToPath(new URL("../node_modules/.bin/tsc", import.meta.url))
+  tsc: fileURLToPath(new URL("tsc", bin))
 }
 
 /** Whether a command can be started at all. */

@@ -88,7 +88,7 @@ function header(entry: TarEntry, length: number): Uint8Array {
   put(148, " ".repeat(8))
   put(156, entry.type ?? Type.file)
   put(157, raw(entry.link ?? "").subarray(0, 100))
-  put(257, entry.gnu === true ? "ustar  \0" : "ustar\0" + "00")
+  put(257, entry.gnu === true ? "ustar  \0" : "ustar\x0000")
   put(329, octal(entry.device?.[0] ?? 0, 7))
   put(337, octal(entry.device?.[1] ?? 0, 7))
   put(345, entry.prefix ?? "")

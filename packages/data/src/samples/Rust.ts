@@ -1,4 +1,4 @@
-/** Rust samples: Rust 1.56 or newer as `rustc`, standard library only; SHA-256 (FIPS 180-4) is written out for that. */
+/** Rust samples: Rust 1.61 or newer as `rustc`, standard library only; SHA-256 (FIPS 180-4) is written out for that. */
 import { language } from "../CodeSample.ts"
 
 const rustc = ["rustc", "--edition", "2021"]

@@ -1,6 +1,7 @@
 /**
  * TypeScript samples: Node.js 22.18 or newer as `node`, which strips the types (nodejs.org/api/typescript.html).
- * Node checks no types; `compileError` needs the compiler, `tsc` 5 or newer.
+ * Node checks no types; `compileError` needs the compiler, `tsc` 5 or newer, in a folder without a
+ * `tsconfig.json` in it or above.
  */
 import { interpreter, language } from "../CodeSample.ts"
 
@@ -11,7 +12,7 @@ export const typescript = language({
   faulty: {
     source: 'export const count: number = "three"\n',
     padding: "// padding",
-    check: (path) => ["tsc", "--noEmit", "--pretty", "false", "--ignoreConfig", path],
+    check: (path) => ["tsc", "--noEmit", "--pretty", "false", path],
     // "faulty.mts(3,14): error TS2322: …"
     complaint: /^(?<path>\S+\.mts)\((?<line>\d+),\d+\): error TS\d+/gm
   },
