@@ -156,6 +156,8 @@ describe("polyglot, made here", () => {
   })
 
   it("fails its own test once the configuration is another", () => {
-    assert.notStrictEqual(tested(broken(project, "pipeline.conf", "offset=17", "offset=18")).exitCode, 0)
+    const seen = tested(broken(project, "pipeline.conf", "offset=17", "offset=18"))
+    assert.notStrictEqual(seen.exitCode, 0)
+    assert.match(seen.stdout, /^expected\.txt seen-run\.txt differ/)
   })
 })
