@@ -1,11 +1,12 @@
 /**
- * Small programs as data: files, command, input, and the outcome computed from the arguments. Nothing is run here;
+ * Small programs as data: files, commands, input, and the outcome computed from the arguments. Nothing is run here;
  * whoever runs one gives what was seen to `mismatches`. A language is a leaf that states its sources; samples are derived.
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Checksum from "./Checksum.ts"
+import { type CompileError, compileError, type FaultyProgram, type InvalidLine } from "./CompileError.ts"
 import * as Tree from "./Tree.ts"
 
 /** A file the program must have written: a JSON object with at least these numbers, each within the tolerance. */
@@ -24,11 +25,13 @@ export interface Expected {
   readonly results: ReadonlyArray<ExpectedNumbers>
 }
 
-/** Write `files` to a folder, run `argv` there with `stdin`, compare with `expected`. */
+/** Write `files` to a folder, run each command of `build` there, then `argv` with `stdin`; compare with `expected`. */
 export interface CodeSample {
   readonly language: string
   readonly name: string
   readonly files: Tree.Tree
+  /** Commands that must each exit with 0 before `argv`; none for an interpreter. */
+  readonly build: ReadonlyArray<ReadonlyArray<string>>
   readonly argv: ReadonlyArray<string>
   readonly stdin: Uint8Array
   readonly expected: Expected
@@ -57,10 +60,14 @@ export interface Programs {
 /** The samples of one language. */
 export interface Language {
   readonly name: string
+  /** The command every sample needs; where it is missing nothing is known about the language. */
+  readonly tool: string
   readonly echoArguments: (args: ReadonlyArray<string>) => Effect.Effect<CodeSample, InvalidArgument>
   readonly exitWith: (code: number) => Effect.Effect<CodeSample, InvalidArgument>
   readonly writeStderr: (line: string) => Effect.Effect<CodeSample, InvalidArgument>
   readonly digestStdin: (stdin: Uint8Array) => CodeSample
+  /** A program whose first fault is on the given line, counted from 1. */
+  readonly compileError: (line: number) => Effect.Effect<CompileError, InvalidLine>
 }
 
 /** A language nobody wrote samples for. There is no fallback. */
@@ -84,13 +91,25 @@ export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("Inva
   }
 }
 
-/** Derives a language's samples from its sources and the command that runs a file. */
+/** How a program in `path` becomes a running process: an interpreter's command, or build commands and what they made. */
+export interface Toolchain {
+  readonly tool: string
+  readonly build: (path: string) => ReadonlyArray<ReadonlyArray<string>>
+  readonly run: (path: string) => ReadonlyArray<string>
+}
+
+/** A toolchain without build commands. */
+export const interpreter = (tool: string): Toolchain => ({ tool, build: () => [], run: (path) => [tool, path] })
+
+/** Derives a language's samples from its sources and its toolchain. */
 export const language = (definition: {
   readonly name: string
-  readonly command: ReadonlyArray<string>
+  readonly toolchain: Toolchain
   readonly extension: string
   readonly programs: Programs
+  readonly faulty: FaultyProgram
 }): Language => {
+  const { toolchain } = definition
   const sample = (
     name: keyof Programs,
     args: ReadonlyArray<string>,
@@ -102,13 +121,15 @@ export const language = (definition: {
       language: definition.name,
       name,
       files: Tree.makeUnsafe([Tree.file(path, definition.programs[name])]),
-      argv: [...definition.command, path, ...args],
+      build: toolchain.build(path),
+      argv: [...toolchain.run(path), ...args],
       stdin,
       expected: { exitCode: 0, stdout: "", stderr: "", results: [], ...expected }
     }
   }
   return {
     name: definition.name,
+    tool: toolchain.tool,
     echoArguments: (args) =>
       Effect.as(
         passable("echoArguments", args),
@@ -117,7 +138,8 @@ export const language = (definition: {
     exitWith: (code) => Effect.as(exitable(code), sample("exitWith", [String(code)], { exitCode: code })),
     writeStderr: (line) =>
       Effect.as(passable("writeStderr", [line]), sample("writeStderr", [line], { stderr: `${line}\n` })),
-    digestStdin: (stdin) => sample("digestStdin", [], { stdout: `${Checksum.ofBytes(stdin)}\n` }, stdin)
+    digestStdin: (stdin) => sample("digestStdin", [], { stdout: `${Checksum.ofBytes(stdin)}\n` }, stdin),
+    compileError: (line) => compileError(definition.name, `faulty.${definition.extension}`, definition.faulty, line)
   }
 }
 

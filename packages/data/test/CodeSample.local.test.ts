@@ -1,30 +1,38 @@
-/** The samples run with the interpreters of this machine; containers run them again elsewhere. */
+/** The samples built and run with the tools of this machine; containers run them again elsewhere. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as CodeSample from "../src/CodeSample.ts"
+import * as CompileError from "../src/CompileError.ts"
 import * as Dataset from "../src/Dataset.ts"
 import * as Languages from "../src/Languages.ts"
 import { dataAnalysis } from "../src/samples/Python.ts"
 import * as SeededBytes from "../src/SeededBytes.ts"
-import { exists, runSample } from "./runSample.ts"
+import * as Tree from "../src/Tree.ts"
+import { exists, runCheck, runSample } from "./runSample.ts"
 
-const interpreters: Record<string, string> = { python: "python3", shell: "sh" }
 const awkward = ["plain", "two words", "", "-n", "-e", "a\\tb\\c", "$HOME", "`id`", "'\"", "é漢\n"]
+
+/** What each checker must accept; the empty file is a program in the others. */
+const faultless: Record<string, string> = {
+  go: "package main\nfunc main() {}\n",
+  rust: "fn main() {}\n",
+  c: "int main(void) { return 0; }\n",
+  typescript: "export const count: number = 3\n"
+}
 
 const holds = (sample: CodeSample.CodeSample) =>
   Effect.sync(() => assert.deepStrictEqual(CodeSample.mismatches(sample, runSample(sample)), []))
 
-/** A missing interpreter is printed with its name; the shell may never be missing. */
-const available = (language: string): boolean => {
-  const interpreter = interpreters[language] ?? assert.fail(`no interpreter for ${language}`)
-  if (exists(interpreter)) return true
-  assert.notStrictEqual(interpreter, "sh")
-  process.stderr.write(`skipped: ${language} samples, ${interpreter} is not on this machine\n`)
+/** A missing tool is printed with its name; the shell and node may never be missing. */
+const available = (language: string, tool: string): boolean => {
+  if (exists(tool)) return true
+  assert.notInclude(["sh", "node", "tsc"], tool)
+  process.stderr.write(`skipped: ${language} samples, ${tool} is not on this machine\n`)
   return false
 }
 
 for (const language of Languages.all) {
-  describe.runIf(available(language.name))(`${language.name} samples, run here`, () => {
+  describe.runIf(available(language.name, language.tool))(`${language.name} samples, run here`, () => {
     it.effect("echo awkward arguments and none", () =>
       Effect.gen(function* () {
         yield* holds(yield* language.echoArguments(awkward))
@@ -34,7 +42,7 @@ for (const language of Languages.all) {
 
     it.effect("exit with the code asked for", () =>
       Effect.gen(function* () {
-        for (const code of [0, 1, 2, 126, 255]) yield* holds(yield* language.exitWith(code))
+        for (const code of [0, 2, 255]) yield* holds(yield* language.exitWith(code))
       })
     )
 
@@ -46,8 +54,26 @@ for (const language of Languages.all) {
 
     it.effect("digest standard input, binary and empty", () =>
       Effect.gen(function* () {
-        yield* holds(language.digestStdin(new Uint8Array()))
+        // SHA-256 pads within the block up to 55 bytes, and with one more from 56 on.
+        for (const size of [0, 55, 56]) yield* holds(language.digestStdin(new Uint8Array(size)))
         yield* holds(language.digestStdin(yield* SeededBytes.bytes("stdin", "1 MB")))
+      })
+    )
+
+    it.effect("have their fault found on its line, and on no other", () =>
+      Effect.gen(function* () {
+        const sample = yield* language.compileError(3)
+        const seen = runCheck(sample)
+        assert.deepStrictEqual(CompileError.mismatches(sample, seen), [], seen.stdout + seen.stderr)
+        const other = yield* language.compileError(4)
+        assert.deepStrictEqual(CompileError.mismatches(other, seen), [
+          `the first complaint is at ${sample.path}:3, expected ${sample.path}:4`
+        ])
+        const repaired = { ...sample, files: Tree.makeUnsafe([Tree.file(sample.path, faultless[language.name] ?? "")]) }
+        assert.deepStrictEqual(CompileError.mismatches(sample, runCheck(repaired)), [
+          "exit code is 0, expected a failure",
+          `the first complaint is at nowhere, expected ${sample.path}:3`
+        ])
       })
     )
 
@@ -62,7 +88,7 @@ for (const language of Languages.all) {
   })
 }
 
-describe.runIf(available("python"))("the data analysis, run here", () => {
+describe.runIf(available("python", "python3"))("the data analysis, run here", () => {
   it.effect("finds the exact statistics to 1e-9", () =>
     Effect.gen(function* () {
       for (const [seed, rows] of [

@@ -17,7 +17,7 @@ describe("Languages", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(
         Languages.all.map((language) => language.name),
-        ["python", "shell"]
+        ["python", "javascript", "typescript", "go", "rust", "c", "shell"]
       )
       for (const language of Languages.all) {
         assert.strictEqual(yield* Languages.get(language.name), language)
@@ -32,7 +32,7 @@ describe("Languages", () => {
         assert.strictEqual(error._tag, "UnknownLanguage")
         assert.strictEqual(
           error.message,
-          `Could not find code samples: language "${name}" is unknown.\nUse one of: python, shell.`
+          `Could not find code samples: language "${name}" is unknown.\nUse one of: python, javascript, typescript, go, rust, c, shell.`
         )
       })
     )
@@ -58,7 +58,7 @@ for (const language of Languages.all) {
     it.effect("name a file that they bring", () =>
       Effect.gen(function* () {
         const sample = yield* language.echoArguments(["x"])
-        assert.include(sample.argv, sample.files.entries.map((entry) => entry.path).join())
+        assert.include([...sample.build.flat(), ...sample.argv], sample.files.entries.map((entry) => entry.path).join())
         assert.isAbove(Tree.size(sample.files), 0)
       })
     )

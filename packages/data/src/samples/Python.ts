@@ -1,14 +1,21 @@
 /** Python samples: Python 3.6 or newer as `python3`, standard library only. */
 import * as Effect from "effect/Effect"
-import { type CodeSample, language } from "../CodeSample.ts"
+import { type CodeSample, interpreter, language } from "../CodeSample.ts"
 import * as CsvDataset from "../CsvDataset.ts"
 import * as Dataset from "../Dataset.ts"
 import * as Tree from "../Tree.ts"
 
 export const python = language({
   name: "python",
-  command: ["python3"],
+  toolchain: interpreter("python3"),
   extension: "py",
+  faulty: {
+    source: "total = 1 +\n",
+    padding: "# padding",
+    check: (path) => ["python3", "-m", "py_compile", path],
+    // File "faulty.py", line 3
+    complaint: /File "(?<path>[^"]+)", line (?<line>\d+)/g
+  },
   programs: {
     // Bytes, not print(): under LC_ALL=C print() refuses or rewrites what is not ASCII.
     echoArguments: `import os
@@ -94,6 +101,7 @@ export const dataAnalysis = Effect.fn("Python.dataAnalysis")(function* (
     language: python.name,
     name: "dataAnalysis",
     files: Tree.makeUnsafe([Tree.file("analyse.py", analysis), Tree.file("data.csv", CsvDataset.text(dataset))]),
+    build: [],
     argv: ["python3", "analyse.py", "data.csv", "result.json", columns.x, columns.y],
     stdin: new Uint8Array(),
     expected: {
