@@ -27,7 +27,7 @@ const holds = (sample: CodeSample.CodeSample) =>
 const available = (language: string, tool: string): boolean => {
   if (exists(tool)) return true
   assert.notInclude(["sh", "node", "tsc"], tool)
-  process.stderr.write(`skipped: ${language} samples, ${tool} is not on this machine\n`)
+  process.stderr.write(`skipped: ${language} samples, ${tool} does not work on this machine\n`)
   return false
 }
 

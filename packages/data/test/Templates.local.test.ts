@@ -17,7 +17,7 @@ const available = (name: string, tools: ReadonlyArray<string>): boolean => {
   const missing = tools.filter((tool) => !exists(tool))
   if (missing.length === 0) return true
   assert.notIncludeMembers(["node", "sh", "cmp"], missing)
-  process.stderr.write(`skipped: template ${name}, ${missing.join(" and ")} not on this machine\n`)
+  process.stderr.write(`skipped: template ${name}, ${missing.join(" and ")} not working on this machine\n`)
   return false
 }
 

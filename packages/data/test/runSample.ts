@@ -15,9 +15,11 @@ const own: Record<string, string> = {
   tsc: fileURLToPath(new URL("tsc", bin))
 }
 
-/** Whether a command can be started at all. */
+const harmless: Record<string, ReadonlyArray<string>> = { go: ["version"], sh: ["-c", ":"] }
+
+/** Whether a command works. That it can be started is not enough: rustup's `rustc` asks for a toolchain that a user may not have. */
 export const exists = (command: string): boolean =>
-  spawnSync(own[command] ?? command, ["--version"], { stdio: "ignore" }).error === undefined
+  spawnSync(own[command] ?? command, harmless[command] ?? ["--version"], { stdio: "ignore" }).status === 0
 
 /** Writes the tree to a fresh folder, gives it to `use`, and removes it. */
 export const inFolder = <A>(tree: Tree, use: (folder: string) => A): A => {
