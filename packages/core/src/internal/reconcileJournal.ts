@@ -171,11 +171,12 @@ const takeOver = Effect.fnUntraced(function* (
   const runs = yield* closeRuns(journal)
   // What is not undone for good must be found open by the next reconcile.
   const isUndone = pendingUndos !== undefined && failures.length === 0 && awaited.length === 0
-  if (isUndone) yield* closeOthers(journal)
+  const others = isUndone ? yield* closeOthers(journal) : []
+  const all = [...settled, ...runs, ...others]
   return {
     journalPath,
     inDoubt: [...inDoubt, ...awaited],
-    settled: [...settled, ...runs],
+    settled: all,
     removed,
     undone,
     failures: [...failures, ...unsettled]
@@ -220,11 +221,12 @@ const closeRuns = Effect.fnUntraced(function* (journal: Journal["Service"]) {
   return runs.map(({ name }) => name)
 })
 
-/** Everything is undone, so what is left open in the other categories has come to its end. Alerts of a run that ended well too. */
+/** Everything is undone, so what is left open in the other categories has come to its end. */
 const closeOthers = Effect.fnUntraced(function* (journal: Journal["Service"]) {
   const open = yield* journal.streams({ open: true })
   const others = open.filter(({ name }) => !isOurs(name))
   for (const { name } of others) yield* journal.close(name)
+  return others.map(({ name }) => name)
 })
 
 /** In step, so that the loop devices of all are looked at once: container by container, all workspaces, stream by stream. */
